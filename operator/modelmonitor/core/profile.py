@@ -1,0 +1,183 @@
+"""The baseline profile: what normal looks like, built once, immutable, named by its content.
+
+It holds the serving schema in order, the cut points and counts of every column, and how dependent
+the rows were. It travels as canonical JSON in a ConfigMap (key `profile.json`, at most 900 KiB).
+A profile that users supply is hostile input: `load_profile` bounds it before anything uses it.
+"""
+
+import hashlib
+import math
+from enum import StrEnum
+from typing import Final
+
+import msgspec
+
+PROFILE_SCHEMA: Final = 1
+PROFILE_KEY: Final = "profile.json"
+MAX_PROFILE_BYTES: Final = 900 * 1024
+MAX_COLUMNS: Final = 512
+MAX_CUTS: Final = 256
+MAX_CATEGORIES: Final = 1024
+MAX_NAME: Final = 128
+
+
+class ColumnKind(StrEnum):
+    """How a column is counted."""
+
+    NUMERIC = "Numeric"
+    CATEGORICAL = "Categorical"
+    TEXT = "Text"
+    IGNORED = "Ignored"
+
+
+class ColumnRole(StrEnum):
+    """Where a column stands in the serving schema."""
+
+    INPUT = "Input"
+    LABEL = "Label"
+    SCORE = "Score"
+
+
+class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where an output column is in the model's response."""
+
+    output: str = ""
+    """Name of the output; empty: the first one."""
+    index: int = 0
+    """Position in the output's last dimension; 0 where it has only one value a row."""
+
+
+class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column of the baseline."""
+
+    name: str
+    kind: ColumnKind
+    role: ColumnRole
+    locator: OutputLocator | None = None
+    """Set for outputs (label and score)."""
+    rows: int = 0
+    """Rows of the baseline, missing ones included."""
+    missing: int = 0
+    cuts: list[float] = []
+    """Numeric: minimum, quantile edges, maximum; strictly increasing; finite."""
+    categories: list[str] = []
+    """Categorical: known values, most frequent first. Numbers are written as `core.columns` says."""
+    complete: bool = True
+    """Categorical: every baseline value is listed, so that an unlisted one is new."""
+    cells: list[int] = []
+    """Counts as in `ColumnCounts.cells`: cuts + 1, or categories + 1."""
+    total: float = 0.0
+    squares: float = 0.0
+    phi: float = 1.0
+    """Long-run variance inflation of the column's shares, at least 1; rows / phi are worth one
+    independent row each."""
+    warnings: list[str] = []
+    """Why the column cannot be watched well, as sentences."""
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The baseline of one model."""
+
+    schema: int = PROFILE_SCHEMA
+    rows: int
+    columns: list[ColumnProfile]
+    """Inputs in serving order, then the label, then the score, where they exist."""
+    seasonality: str = "None"
+    timeZone: str = "UTC"
+    firstTime: str = ""
+    """RFC 3339 time of the first row, where the data had times."""
+    lastTime: str = ""
+    ordered: bool = False
+    """The rows were in time order, so that phi could be estimated."""
+
+    @property
+    def inputs(self) -> list[ColumnProfile]:
+        """The input columns in serving order."""
+        return [column for column in self.columns if column.role is ColumnRole.INPUT]
+
+    @property
+    def outputs(self) -> list[ColumnProfile]:
+        """The label and score columns."""
+        return [column for column in self.columns if column.role is not ColumnRole.INPUT]
+
+
+class InvalidProfileError(ValueError):
+    """A profile that cannot be used; the message says where and what to do."""
+
+
+def canonical(profile: Profile) -> bytes:
+    """Return the profile as canonical JSON: sorted keys, no spaces; equal content, equal bytes."""
+    return msgspec.json.encode(profile, order="sorted")
+
+
+def digest(profile: Profile) -> str:
+    """Return the profile's name by content: `sha256:` and 64 hex digits."""
+    return "sha256:" + hashlib.sha256(canonical(profile)).hexdigest()
+
+
+def load_profile(payload: bytes) -> Profile:
+    """Return a profile from JSON, checked against every bound.
+
+    Raises
+    ------
+    InvalidProfileError
+        If the payload is too large, not a profile, or inconsistent.
+    """
+    if len(payload) > MAX_PROFILE_BYTES:
+        raise InvalidProfileError(
+            f"the profile has {len(payload)} bytes, more than {MAX_PROFILE_BYTES}: "
+            "build it with fewer columns or categories"
+        )
+    try:
+        profile = msgspec.json.decode(payload, type=Profile)
+    except msgspec.DecodeError as error:
+        raise InvalidProfileError(
+            f"the profile is not readable ({error}): build it with `modelmonitor baseline build`"
+        ) from error
+    _check(profile)
+    return profile
+
+
+def _check(profile: Profile) -> None:
+    if profile.schema != PROFILE_SCHEMA:
+        raise InvalidProfileError(
+            f"schema: {profile.schema} is not supported, only {PROFILE_SCHEMA}: rebuild the profile"
+        )
+    if not profile.columns or len(profile.columns) > MAX_COLUMNS:
+        raise InvalidProfileError(
+            f"columns: there are {len(profile.columns)}, allowed are 1 to {MAX_COLUMNS}"
+        )
+    names: set[str] = set()
+    for column in profile.columns:
+        if not column.name or len(column.name) > MAX_NAME:
+            raise InvalidProfileError(f"columns: names have 1 to {MAX_NAME} characters")
+        if column.name in names:
+            raise InvalidProfileError(f"columns: {column.name} is there twice")
+        names.add(column.name)
+        _check_column(column)
+
+
+def _check_column(column: ColumnProfile) -> None:
+    where = f"columns[{column.name}]"
+    if len(column.cuts) > MAX_CUTS or len(column.categories) > MAX_CATEGORIES:
+        raise InvalidProfileError(
+            f"{where}: at most {MAX_CUTS} cuts and {MAX_CATEGORIES} categories are allowed"
+        )
+    if not all(math.isfinite(cut) for cut in column.cuts) or any(
+        left >= right for left, right in zip(column.cuts, column.cuts[1:], strict=False)
+    ):
+        raise InvalidProfileError(f"{where}.cuts: must be finite and strictly increasing")
+    if len(set(column.categories)) != len(column.categories):
+        raise InvalidProfileError(f"{where}.categories: a value is there twice")
+    if any(len(category) > MAX_NAME for category in column.categories):
+        raise InvalidProfileError(f"{where}.categories: values have at most {MAX_NAME} characters")
+    expected = {
+        ColumnKind.NUMERIC: len(column.cuts) + 1,
+        ColumnKind.CATEGORICAL: len(column.categories) + 1,
+    }.get(column.kind, 0)
+    if len(column.cells) != expected or any(cell < 0 for cell in column.cells):
+        raise InvalidProfileError(f"{where}.cells: must be {expected} counts of at least 0")
+    if not math.isfinite(column.phi) or column.phi < 1:
+        raise InvalidProfileError(f"{where}.phi: must be at least 1")
+    if column.role is not ColumnRole.INPUT and column.locator is None:
+        raise InvalidProfileError(f"{where}.locator: outputs need one")

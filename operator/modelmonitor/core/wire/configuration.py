@@ -1,0 +1,85 @@
+"""The configuration that the controller pushes to collectors: `PUT /v1/config`.
+
+It is kept in the collector's emptyDir. Until there is one, the collector counts requests, status
+codes and latency only. The environment of the container holds constants (`CollectorEnvironment`).
+"""
+
+import hashlib
+from typing import Final
+
+import msgspec
+
+from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+
+CONFIGURATION_SCHEMA: Final = 1
+CAPTURED_PORT_BASE: Final = 24180
+"""Captured port i listens on this + i."""
+PANE_PORT: Final = 24190
+"""Panes, configuration and metrics."""
+CONTAINER_NAME: Final = "mm-collector"
+ORIGINAL_PORT_PREFIX: Final = "mm-orig-"
+STATE_DIRECTORY: Final = "/run/modelmonitor"
+"""Mount path of the collector's emptyDir."""
+
+# Environment variables of the collector container.
+ENV_MONITOR_UID: Final = "MM_MONITOR_UID"
+ENV_MONITOR: Final = "MM_MONITOR"
+"""`namespace/name`."""
+ENV_PORTS: Final = "MM_PORTS"
+"""`name=listen:upstream,…`, for example `http=24180:8080`."""
+ENV_POD_UID: Final = "MM_POD_UID"
+ENV_POD_NAME: Final = "MM_POD_NAME"
+ENV_REVISION: Final = "MM_REVISION"
+ENV_ROOT_KEYS: Final = "MM_ROOT_KEYS"
+"""Public root keys, raw Ed25519 in URL-safe base64, separated by commas."""
+
+
+class ColumnConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How one column is counted; taken from the baseline profile."""
+
+    name: str
+    kind: ColumnKind
+    role: ColumnRole
+    locator: OutputLocator | None = None
+    cuts: list[float] = []
+    categories: list[str] = []
+
+
+class CollectorConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a collector is to count."""
+
+    schema: int = CONFIGURATION_SCHEMA
+    monitorUID: str
+    interval: float
+    """Seconds."""
+    baselineDigest: str = ""
+    protocols: dict[str, str] = {}
+    """Port name → Auto, OpenInference or JSON."""
+    model: str = ""
+    """Only requests for this model; empty: all."""
+    sampleRatio: float = 1.0
+    columns: list[ColumnConfiguration] = []
+    """Inputs in serving order, then outputs; empty: bodies are not decoded."""
+    suspended: bool = False
+    """Only splice."""
+
+
+def encode_configuration(configuration: CollectorConfiguration) -> bytes:
+    """Return the configuration as canonical JSON."""
+    return msgspec.json.encode(configuration, order="sorted")
+
+
+def decode_configuration(payload: bytes) -> CollectorConfiguration:
+    """Return the configuration from JSON.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        If the payload is not JSON or not a configuration.
+    """
+    return msgspec.json.decode(payload, type=CollectorConfiguration)
+
+
+def configuration_digest(configuration: CollectorConfiguration) -> str:
+    """Return the configuration's name by content."""
+    return "sha256:" + hashlib.sha256(encode_configuration(configuration)).hexdigest()

@@ -1,0 +1,157 @@
+"""Panes: one replica, one interval, as counts that add up.
+
+A pane is made by the collector's observer and read by the controller. Counts merge by addition, so
+the order of replicas and of time does not matter. Encoded as msgpack.
+"""
+
+from typing import Final
+
+import msgspec
+
+PANE_SCHEMA: Final = 1
+
+LATENCY_GAMMA: Final = 1.02
+"""Ratio of neighbouring latency bucket bounds: a bucket's middle is within 1 % of its values."""
+
+LATENCY_RESPONSE: Final = "Response"
+LATENCY_FIRST_BYTE: Final = "FirstByte"
+
+NO_RESPONSE: Final = "none"
+"""Status code of a request whose connection ended without a response."""
+
+
+class LatencyCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Latencies in seconds, counted in logarithmic buckets.
+
+    Bucket `i` holds values in (gamma**(i-1), gamma**i]; see `core.latency`.
+    """
+
+    buckets: dict[int, int] = {}
+    """Bucket index → count."""
+    count: int = 0
+    total: float = 0.0
+    """Sum in seconds."""
+
+
+class RequestCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened on the wire, whether or not the bodies were understood."""
+
+    seen: int = 0
+    """Requests whose end was seen (response finished, or connection ended after the request)."""
+    decoded: int = 0
+    """Requests whose request body, and response body where there is one, became rows."""
+    sampled: int = 0
+    """Requests picked for decoding."""
+    undecodable: dict[str, int] = {}
+    """Reason (a fixed, small set) → sampled requests that could not be decoded."""
+    codes: dict[str, int] = {}
+    """HTTP status code (`"200"`), or `none` → requests."""
+
+
+class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One column's values in one pane."""
+
+    rows: int = 0
+    """Rows in which the column was looked for: present + missing + mismatched."""
+    missing: int = 0
+    """Absent, null or NaN."""
+    mismatched: int = 0
+    """Values of the wrong type (text where a number belongs, or the other way round)."""
+    infinite: int = 0
+    """Positive or negative infinity; also counted in the first or last cell."""
+    below: int = 0
+    """Numbers below the baseline's minimum."""
+    above: int = 0
+    """Numbers above the baseline's maximum."""
+    unknown: int = 0
+    """Categories that the baseline does not list (new ones, or its rest class)."""
+    cells: list[int] = []
+    """Numeric: counts in (cut[i-1], cut[i]], length cuts + 1; a value equal to a cut lies in the
+    cell that ends there. Categorical: counts by the baseline's category order, then the rest."""
+    total: float = 0.0
+    """Sum of finite numbers."""
+    squares: float = 0.0
+    """Sum of squares of finite numbers."""
+    sketch: bytes = b""
+    """KLL sketch (k = 200) of finite numbers, serialized; for display and re-baselining only."""
+
+
+class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One replica × one interval."""
+
+    schema: int = PANE_SCHEMA
+    monitorUID: str
+    podUID: str
+    bootID: str
+    """Random per process start; (bootID, seq) names a pane once and for all."""
+    seq: int
+    """Counts up by one within a bootID, from 1."""
+    start: float
+    """Seconds since the epoch, a multiple of `interval`."""
+    end: float
+    """start + interval, or earlier for a final pane."""
+    interval: float
+    final: bool = False
+    """The last pane of this process."""
+    configDigest: str = ""
+    baselineDigest: str = ""
+    """Digest of the profile whose cut points were used; empty: bodies were not decoded."""
+    model: str = ""
+    modelVersion: str = ""
+    revision: str = ""
+    """pod-template-hash (or controller-revision-hash) of the pod."""
+    forwardedBytes: int = 0
+    copiedBytes: int = 0
+    droppedBytes: int = 0
+    observerGapSeconds: float = 0.0
+    """Time within the interval in which no observer was attached."""
+    requests: RequestCounts = RequestCounts()
+    latency: dict[str, LatencyCounts] = {}
+    """`Response` and `FirstByte` → latencies."""
+    columns: dict[str, ColumnCounts] = {}
+
+
+class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answer to `GET /v1/panes?after=<bootID>:<seq>&wait=<seconds>`.
+
+    Reading never deletes. `after` of another bootID, or none, returns everything retained.
+    """
+
+    now: float
+    """The collector's clock, so that skew is measured."""
+    bootID: str
+    panes: list[Pane] = []
+    """Closed panes after the cursor, oldest first."""
+    lost: int = 0
+    """Panes that retention (2 h or 8 MiB) dropped before they were read, since process start."""
+    configDigest: str = ""
+    """Digest of the configuration in force; empty: none yet."""
+    draining: bool = False
+    """The process has been told to stop; the pane marked final is the last one."""
+
+
+def encode(message: Pane | PanesReply) -> bytes:
+    """Return a message as msgpack."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode_reply(payload: bytes) -> PanesReply:
+    """Return the reply that a collector sent.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        If the payload is not msgpack or not a reply.
+    """
+    return msgspec.msgpack.decode(payload, type=PanesReply)
+
+
+def decode_pane(payload: bytes) -> Pane:
+    """Return one stored pane.
+
+    Raises
+    ------
+    msgspec.DecodeError
+        If the payload is not msgpack or not a pane.
+    """
+    return msgspec.msgpack.decode(payload, type=Pane)
