@@ -1,0 +1,1 @@
+"""The controller: handlers, then reconcile, then gateways, kept running by runtime."""

@@ -1,0 +1,1 @@
+"""From the API models to the CustomResourceDefinition in `crds/`."""

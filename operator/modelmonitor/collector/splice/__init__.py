@@ -1,0 +1,1 @@
+"""The splice: forwards bytes, then copies them; parses nothing."""

@@ -1,0 +1,1 @@
+"""What the controller talks to: Kubernetes, collectors, the pane store."""

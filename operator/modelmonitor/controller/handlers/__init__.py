@@ -1,0 +1,1 @@
+"""The Kopf edge: an event becomes a key in the queue, and nothing else."""

@@ -1,0 +1,1 @@
+"""From a monitor and its panes to its status and its effects."""

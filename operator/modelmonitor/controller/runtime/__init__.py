@@ -1,0 +1,1 @@
+"""What keeps the controller running: queue, scheduler, lease, health, metrics."""

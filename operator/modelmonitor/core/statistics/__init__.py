@@ -1,0 +1,1 @@
+"""Statistics over panes and baselines, as pure functions."""
