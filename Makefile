@@ -1,0 +1,115 @@
+# modelmonitor: every command a developer needs. `make` lists them.
+#
+# The two that matter:  make demo   the whole loop on a real Kubernetes, as a story
+#                       make test   everything that must hold
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# Where the demo runs: local (our own cluster on this machine), kind, or current (your kubeconfig).
+CLUSTER ?=
+# More arguments for pytest, for example: make unit ARGS="-k pane -x"
+ARGS ?=
+
+STATE := .state
+BIN := $(STATE)/bin
+export PATH := $(CURDIR)/$(BIN):$(HOME)/.local/bin:$(PATH)
+export UV_PROJECT_ENVIRONMENT ?= $(CURDIR)/.venv
+
+RUN := uv run --frozen --extra operator
+PYTEST := $(RUN) coverage run -m pytest
+NEEDS_MACHINE := api or chart or cluster or e2e
+
+.PHONY: help
+help: ## List the targets.
+	@awk 'BEGIN {FS = ":.*## "} \
+		/^## / {printf "\n%s\n", substr($$0, 4)} \
+		/^[a-z][a-z0-9-]*:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## Prepare
+
+.PHONY: bootstrap venv cluster-build
+bootstrap: venv ## Install what is missing on a bare Debian: packages, uv, Python packages.
+	tests/cluster/bootstrap
+
+venv: ## Install uv where it is missing, and the locked Python packages.
+	@command -v uv >/dev/null || tests/install-uv
+	uv sync --frozen --extra operator
+
+cluster-build: ## Build Kubernetes, CoreDNS and Helm from source, once (cached by content).
+	tests/cluster/build
+
+## Check
+
+.PHONY: lint format types contracts generate golden
+lint: ## Style: ruff check and format.
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: ## Repair what style can repair by itself.
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+types: ## Types: mypy --strict.
+	$(RUN) mypy
+
+contracts: ## Layers: who may import whom.
+	$(RUN) lint-imports
+
+generate: ## Write crds/ from the API models, and the chart's copy.
+	$(RUN) python -m modelmonitor.crd
+	mkdir -p helm/modelmonitor/files/crds
+	cp crds/*.yaml helm/modelmonitor/files/crds/
+
+golden: ## Write the golden files of the tests again; look at the difference before committing.
+	MM_GOLDEN=write $(PYTEST) -m "not e2e and not cluster and not api" -k golden $(ARGS)
+
+## Test
+
+.PHONY: unit chart api cluster-test e2e coverage test
+unit: ## Tests that need nothing but Python.
+	$(PYTEST) -m "not ($(NEEDS_MACHINE))" $(ARGS)
+
+chart: ## Tests of the Helm chart.
+	$(PYTEST) -m chart $(ARGS)
+
+api: ## Tests on a real kube-apiserver.
+	$(PYTEST) -m api $(ARGS)
+
+cluster-test: ## Tests of the local cluster itself.
+	$(PYTEST) -m cluster $(ARGS)
+
+e2e: ## End-to-end tests on the real cluster.
+	$(PYTEST) -m e2e $(ARGS)
+
+coverage: ## Report the coverage of the tests that ran.
+	$(RUN) coverage combine --quiet
+	$(RUN) coverage report
+
+test: ## Everything, from a bare machine: what is missing is installed, each step is timed.
+	@python3 tests/everything.py
+
+## Cluster
+
+.PHONY: cluster-up cluster-down cluster-status images
+cluster-up: ## Start (or heal) the local two-node Kubernetes.
+	tests/cluster/up
+
+cluster-down: ## Stop it; nothing is left behind.
+	tests/cluster/down
+
+cluster-status: ## Say what of it runs.
+	tests/cluster/status
+
+images: ## Build the operator's and the collector's image.
+	tests/cluster/images
+
+## Demo
+
+.PHONY: demo demo-down
+demo: ## The whole story: a real model drifts, alarms, is retrained, recovers (CLUSTER=local|kind|current).
+	CLUSTER=$(CLUSTER) demo/run
+
+demo-down: ## Remove the demo and its cluster.
+	CLUSTER=$(CLUSTER) demo/down

@@ -1,0 +1,37 @@
+"""Fixtures for every room of the tests."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+GOLDEN = ROOT / "tests" / "golden"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Return the top of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def golden() -> Callable[[str, bytes], None]:
+    """Return a check of bytes against a golden file, named by its path under tests/golden.
+
+    `make golden` writes the files instead; the difference is for people to read before they
+    commit it.
+    """
+
+    def check(name: str, actual: bytes) -> None:
+        path = GOLDEN / name
+        if os.environ.get("MM_GOLDEN") == "write":
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(actual)
+        assert path.exists(), f"{path} is missing: run `make golden` and read what it wrote"
+        assert actual == path.read_bytes(), (
+            f"{path} differs: if that is meant, run `make golden` and read the difference"
+        )
+
+    return check
