@@ -1,0 +1,1 @@
+"""What runs inside the demo's pods: data, model, server, traffic and retraining."""
