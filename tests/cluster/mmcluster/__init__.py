@@ -1,0 +1,16 @@
+"""A real Kubernetes of several nodes on one Linux machine, without a container engine.
+
+Every machine of the cluster (the control plane ``cp`` and the nodes ``n1``, ``n2`` …) is one tree of
+processes in namespaces of its own, held by a tiny first process; killing that process removes the
+machine. Nothing is configured outside loopback and 198.18.0.0/15, the range reserved for tests
+(RFC 2544).
+
+Layers, each importing only those above it:
+
+- ``settings``, ``shell``: where things lie, how commands are run
+- ``toolchain``, ``bootstrap``, ``archive``: what is compiled and installed
+- ``machines``, ``cgroups``, ``network``, ``pki``: what a machine is
+- ``control_plane``, ``nodes``, ``images``, ``volumes``: what runs on it
+- ``lifecycle``: up, down, status
+- ``cli``: the commands
+"""

@@ -1,0 +1,5 @@
+"""Entry point of ``python3 tests/cluster``."""
+
+from .cli import main
+
+main()

@@ -1,0 +1,83 @@
+"""Switching a cluster on and off; `up` repairs whatever is missing and touches nothing else."""
+
+import fcntl
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from string import Template
+
+from . import cgroups, control_plane, images, machines, network, nodes, volumes
+from .kubectl import Kubectl, administrator
+from .settings import COREDNS_IMAGE, Settings
+from .shell import log, quick_step, step
+from .toolchain import Toolchain
+
+_MANIFESTS = Path(__file__).parent / "manifests"
+
+
+def up(settings: Settings) -> None:
+    """Switch the cluster on, or repair it; returns when nodes and name server are ready."""
+    with _exclusive(settings), step(f"cluster {settings.name} up"):
+        toolchain = Toolchain(settings.cache)
+        toolchain.install(settings)
+        control_plane.create_certificates(settings)
+        machines.load_kernel_modules()
+        for machine in machines.machines(settings):
+            if machine.ensure():
+                log.info("%s: switched on", machine.name)
+        network.ensure(settings)
+        with ThreadPoolExecutor() as pool:
+            api_server = pool.submit(control_plane.ensure, settings)
+            archives = [toolchain.pause_image(), toolchain.coredns_image()]
+            runtimes = [pool.submit(nodes.ensure_runtime, n) for n in machines.nodes(settings)]
+            for runtime in runtimes:
+                runtime.result()
+            images.load(settings, archives)
+            api_server.result()
+        _ensure_nodes(settings)
+
+
+def down(settings: Settings) -> None:
+    """Switch the cluster off and remove every trace of it."""
+    with _exclusive(settings), step(f"cluster {settings.name} down"):
+        for machine in machines.machines(settings):
+            machine.kill()
+        network.remove(settings)
+        cgroups.remove(settings.name)
+        if settings.state.exists():
+            shutil.rmtree(settings.state)
+
+
+def _ensure_nodes(settings: Settings) -> None:
+    kubectl = administrator(settings)
+    started_at = datetime.now(UTC)
+    started = [node for node in machines.nodes(settings) if nodes.ensure_kubelet(node)]
+    for machine in machines.machines(settings):
+        nodes.ensure_proxy(machine)
+    volumes.ensure(settings, kubectl)
+    _ensure_name_server(settings, kubectl)
+    since = started_at if started else datetime.fromtimestamp(0, UTC)
+    with quick_step("nodes Ready"):
+        nodes.wait_until_ready(kubectl, settings, since)
+    with quick_step("name server Ready"):
+        kubectl("-n", "kube-system", "rollout", "status", "deployment/coredns", "--timeout=120s")
+
+
+def _ensure_name_server(settings: Settings, kubectl: Kubectl) -> None:
+    text = Template((_MANIFESTS / "coredns.yaml").read_text()).substitute(
+        dns_address=settings.addresses.dns_service, image=COREDNS_IMAGE
+    )
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
+
+
+@contextmanager
+def _exclusive(settings: Settings) -> Iterator[None]:
+    """Let one `up` or `down` of a cluster work at a time; the others wait for it."""
+    path = settings.cache / "locks" / settings.name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

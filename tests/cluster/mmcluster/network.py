@@ -1,0 +1,102 @@
+"""Interfaces and routes: a bridge inside the control plane joins the nodes and the host.
+
+The host gets one veth and a few routes, no firewall rule and no named namespace; all of it
+disappears with the veth.
+"""
+
+from . import machines
+from .machines import Machine
+from .settings import Settings
+from .shell import Argument, attempt, run, succeeds
+
+
+def host_interface(settings: Settings) -> str:
+    """Return the name of the host's end of the veth into the cluster."""
+    return f"{settings.name}-host"
+
+
+def ensure(settings: Settings) -> None:
+    """Create every interface and route that is missing."""
+    control_plane = machines.control_plane(settings)
+    _bridge(control_plane)
+    _host(settings, control_plane)
+    for node in machines.nodes(settings):
+        _node(node, control_plane)
+
+
+def remove(settings: Settings) -> None:
+    """Remove what the host has; its routes go with the interface."""
+    attempt("ip", "link", "delete", host_interface(settings))
+
+
+def set_link(node: Machine, *, up: bool) -> None:
+    """Plug a node's network cable in or pull it."""
+    control_plane = machines.control_plane(node.settings)
+    port = _port(node)
+    run(*control_plane.network_command("ip", "link", "set", port, "up" if up else "down"))
+
+
+def _port(node: Machine) -> str:
+    return f"to-{node.name}"
+
+
+def _ip(machine: Machine, *arguments: Argument) -> None:
+    run(*machine.network_command("ip", *arguments))
+
+
+def _has_link(machine: Machine, name: str) -> bool:
+    return succeeds(*machine.network_command("ip", "link", "show", name))
+
+
+def _bridge(control_plane: Machine) -> None:
+    if not _has_link(control_plane, "br0"):
+        _ip(control_plane, "link", "add", "br0", "type", "bridge")
+    _ip(control_plane, "address", "replace", f"{control_plane.address}/24", "dev", "br0")
+    _ip(control_plane, "link", "set", "br0", "up")
+    # Services are translated after the route is looked up, so the API server needs a route to
+    # call a webhook; without one the call fails and, with failurePolicy Ignore, nobody notices.
+    services = control_plane.settings.addresses.services
+    _ip(control_plane, "route", "replace", services, "dev", "br0")
+
+
+def _host(settings: Settings, control_plane: Machine) -> None:
+    name = host_interface(settings)
+    holder = control_plane.holder()
+    if holder and not succeeds("ip", "link", "show", name):
+        peer = ("peer", "name", "host0", "netns", holder.pid)
+        run("ip", "link", "add", name, "type", "veth", *peer)
+    _ip(control_plane, "link", "set", "host0", "master", "br0", "up")
+    run("ip", "address", "replace", f"{settings.addresses.host}/24", "dev", name)
+    run("ip", "link", "set", name, "up")
+    via = ("via", control_plane.address, "dev", name)
+    run("ip", "route", "replace", settings.addresses.services, *via)
+
+
+def _node(node: Machine, control_plane: Machine) -> None:
+    addresses = node.settings.addresses
+    port = _port(node)
+    if not (_has_link(node, "eth0") and _has_link(control_plane, port)):
+        _connect(node, control_plane)
+    _ip(node, "address", "replace", f"{node.address}/24", "dev", "eth0")
+    _ip(node, "link", "set", "eth0", "up")
+    _ip(control_plane, "link", "set", port, "master", "br0", "up")
+    # kubelet and kube-proxy want a default route; the control plane has none, so nothing leaves.
+    _ip(node, "route", "replace", "default", "via", control_plane.address)
+    for other in machines.nodes(node.settings):
+        if other.number != node.number:
+            pods = addresses.node_pods(other.number)
+            _ip(node, "route", "replace", pods, "via", other.address)
+    pods = addresses.node_pods(node.number)
+    _ip(control_plane, "route", "replace", pods, "via", node.address)
+    interface = host_interface(node.settings)
+    run("ip", "route", "replace", pods, "via", node.address, "dev", interface)
+
+
+def _connect(node: Machine, control_plane: Machine) -> None:
+    inside, outside = node.holder(), control_plane.holder()
+    if not (inside and outside):
+        return
+    attempt(*node.network_command("ip", "link", "delete", "eth0"))
+    attempt(*control_plane.network_command("ip", "link", "delete", _port(node)))
+    peer = ("peer", "name", _port(node), "netns", outside.pid)
+    run("ip", "link", "add", "eth0", "netns", inside.pid, "type", "veth", *peer)
