@@ -92,8 +92,8 @@ def advance(
     now
         End of the tick in seconds since the epoch; not before the last one.
     """
-    before = record or AlertRecord(
-        metric=metric.name, state=MetricState.UNKNOWN, since=now, unknown_ticks=UNKNOWN_AFTER_TICKS
+    before = record or restart(
+        AlertRecord(metric=metric.name, state=MetricState.OK, since=now), now
     )
     timing = Timing.of(metric)
     if verdict.outcome is Outcome.BREACH:
@@ -116,6 +116,17 @@ def change(before: AlertRecord | None, after: AlertRecord) -> Change | None:
     if before is None or not is_on or before.severity is after.severity:
         return None
     return Change.ESCALATED if after.severity is Severity.CRITICAL else Change.EASED
+
+
+def restart(record: AlertRecord, now: float) -> AlertRecord:
+    """Return the record of a metric that has to be judged anew, as after a new baseline."""
+    since = record.since if record.state is MetricState.UNKNOWN else now
+    return AlertRecord(
+        metric=record.metric,
+        state=MetricState.UNKNOWN,
+        since=since,
+        unknown_ticks=UNKNOWN_AFTER_TICKS,
+    )
 
 
 def _run_start(since: float | None, now: float) -> float:

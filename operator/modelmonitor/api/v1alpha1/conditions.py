@@ -229,6 +229,7 @@ class RetrainingReason(Documented):
     JOB_FAILED = "JobFailed", "The last retraining Job failed."
     JOB_REFUSED = "JobRefused", "The API server refused the Job; the message says why."
     JOB_NAME_TAKEN = "JobNameTaken", "A Job of that name exists and belongs to somebody else."
+    JOB_LOST = "JobLost", "The Job was deleted before it finished."
     OVERLAP_FORBIDDEN = "OverlapForbidden", "The trigger is true while an earlier run goes on."
     COOLING_DOWN = "CoolingDown", "The trigger is true, but the last run is too recent."
     HELD = "Held", "The trigger is true, but too little of the traffic is observed to act on it."
@@ -250,6 +251,8 @@ class EpisodeCause(Documented):
     NEW_BASELINE = "NewBaseline", "A new baseline came into force; evidence starts afresh."
     SUSPENDED = "Suspended", "The monitor was suspended."
     SPEC_CHANGED = "SpecChanged", "The trigger or its metrics were changed."
+    JOB_LOST = "JobLost", "Its Job was deleted before it finished."
+    JOB_NAME_TAKEN = "JobNameTaken", "A Job of that name exists and belongs to somebody else."
 
 
 class VerdictReason(Documented):
