@@ -12,9 +12,9 @@ CLUSTER ?=
 # More arguments for pytest, for example: make unit ARGS="-k pane -x"
 ARGS ?=
 
-STATE := .state
-BIN := $(STATE)/bin
-export PATH := $(CURDIR)/$(BIN):$(HOME)/.local/bin:$(PATH)
+# Programs that were compiled for the tests: kubectl, helm, etcd, …
+CACHE := $(or $(MM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/modelmonitor)
+export PATH := $(CACHE)/bin:$(HOME)/.local/bin:$(PATH)
 export UV_PROJECT_ENVIRONMENT ?= $(CURDIR)/.venv
 
 RUN := uv run --frozen --extra operator
@@ -31,14 +31,14 @@ help: ## List the targets.
 
 .PHONY: bootstrap venv cluster-build
 bootstrap: venv ## Install what is missing on a bare Debian: packages, uv, Python packages.
-	tests/cluster/bootstrap
+	python3 tests/cluster bootstrap
 
 venv: ## Install uv where it is missing, and the locked Python packages.
 	@command -v uv >/dev/null || tests/install-uv
 	uv sync --frozen --extra operator
 
 cluster-build: ## Build Kubernetes, CoreDNS and Helm from source, once (cached by content).
-	tests/cluster/build
+	python3 tests/cluster build
 
 ## Check
 
@@ -94,16 +94,16 @@ test: ## Everything, from a bare machine: what is missing is installed, each ste
 
 .PHONY: cluster-up cluster-down cluster-status images
 cluster-up: ## Start (or heal) the local two-node Kubernetes.
-	tests/cluster/up
+	python3 tests/cluster up
 
 cluster-down: ## Stop it; nothing is left behind.
-	tests/cluster/down
+	python3 tests/cluster down
 
 cluster-status: ## Say what of it runs.
-	tests/cluster/status
+	python3 tests/cluster status
 
 images: ## Build the operator's and the collector's image.
-	tests/cluster/images
+	python3 tests/cluster images
 
 ## Demo
 
