@@ -5,16 +5,29 @@ operator must be able to read objects written for a newer schema.
 """
 
 import re
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    model_validator,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from modelmonitor.api.v1alpha1.rules import BrokenRulesError, CheckedRule, Rule, rules_of
 
 DECIMAL_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?$"
 DURATION_PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+CPU_PATTERN: Final = r"^([1-9][0-9]{0,5}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
+MEMORY_PATTERN: Final = r"^[1-9][0-9]{0,11}(k|M|G|Ki|Mi|Gi)?$"
 
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_BYTES: Final = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30}
 
 DecimalString = Annotated[str, Field(pattern=DECIMAL_PATTERN, max_length=23)]
 """A decimal number as a quoted string, in base units (seconds, ratios, bytes)."""
@@ -40,6 +53,36 @@ class ApiModel(BaseModel):
         use_enum_values=False,
     )
 
+    checked_rules: ClassVar[tuple[CheckedRule, ...]] = ()
+    """Rules that the API server and the operator check; filled from the methods' decorators."""
+
+    transition_rules: ClassVar[tuple[Rule, ...]] = ()
+    """Rules about an object and its predecessor `oldSelf`; only the API server can check them."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **_: Any) -> None:
+        """Collect the rules of a model as its class is made."""
+        cls.checked_rules = rules_of(cls)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Return the model's JSON schema with its rules beside it."""
+        schema = handler(core_schema)
+        rules = [*cls.transition_rules, *(checked.rule for checked in cls.checked_rules)]
+        if rules:
+            target = handler.resolve_ref_schema(schema)
+            target["x-kubernetes-validations"] = [each.to_schema() for each in rules]
+        return schema
+
+    @model_validator(mode="after")
+    def _obey_rules(self) -> Self:
+        broken = tuple(each.rule for each in self.checked_rules if not each.holds(self))
+        if broken:
+            raise BrokenRulesError(broken)
+        return self
+
     def to_wire(self) -> dict[str, Any]:
         """Return the object as the API server stores it: camelCase, without absent fields."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
@@ -58,6 +101,35 @@ def list_set() -> dict[str, Any]:
 def list_atomic() -> dict[str, Any]:
     """Return the schema extension that makes a list be replaced as a whole."""
     return {"x-kubernetes-list-type": "atomic"}
+
+
+def distinct(entries: list[Any], *keys: str) -> list[Any]:
+    """Return a list whose entries differ, as the API server wants of sets and maps.
+
+    Parameters
+    ----------
+    entries
+        Scalars, or API models.
+    keys
+        Names of the attributes that tell models apart; none for scalars.
+
+    Raises
+    ------
+    ValueError
+        If two entries are the same.
+    """
+    seen: set[Any] = set()
+    for entry in entries:
+        identity = tuple(getattr(entry, key) for key in keys) if keys else (entry,)
+        if identity in seen:
+            raise ValueError(f"{', '.join(map(repr, identity))} stands there twice")
+        seen.add(identity)
+    return entries
+
+
+def distinct_names(entries: list[Any]) -> list[Any]:
+    """Return a list of models whose names differ; see `distinct`."""
+    return distinct(entries, "name")
 
 
 def parse_duration(text: str) -> float:
@@ -86,3 +158,30 @@ def parse_decimal(text: str) -> float:
     if not re.fullmatch(DECIMAL_PATTERN, text):
         raise ValueError(f'{text!r} is not a decimal: write for example "0.25", quoted')
     return float(text)
+
+
+def parse_cpu(text: str) -> float:
+    """Return the cores that an amount of CPU means.
+
+    Raises
+    ------
+    ValueError
+        If the text is not an amount of CPU.
+    """
+    if not re.fullmatch(CPU_PATTERN, text):
+        raise ValueError(f'{text!r} is not an amount of CPU: write for example "50m" or "0.5"')
+    return int(text[:-1]) / 1000 if text.endswith("m") else float(text)
+
+
+def parse_memory(text: str) -> int:
+    """Return the bytes that an amount of memory means.
+
+    Raises
+    ------
+    ValueError
+        If the text is not an amount of memory.
+    """
+    if not re.fullmatch(MEMORY_PATTERN, text):
+        raise ValueError(f'{text!r} is not an amount of memory: write for example "96Mi"')
+    number = text.rstrip("kMGi")
+    return int(number) * _BYTES[text[len(number) :]]

@@ -1,13 +1,13 @@
-"""Metrics and thresholds: what a monitor looks at and when that is too much.
+"""Metrics: what a monitor looks at.
 
 A metric is a union discriminated by `type`; each type that takes options has a member of its own.
 A type is in the enum only when the operator can judge it.
 """
 
 from enum import StrEnum
-from typing import Annotated, Self
+from typing import Annotated, Final
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from modelmonitor.api.v1alpha1.base import (
     ApiModel,
@@ -15,9 +15,37 @@ from modelmonitor.api.v1alpha1.base import (
     DecimalString,
     DurationString,
     ObjectName,
+    distinct,
     list_set,
     parse_decimal,
+    parse_duration,
 )
+from modelmonitor.api.v1alpha1.rules import RuleReason, rule
+from modelmonitor.api.v1alpha1.thresholds import Operator, Threshold, ValueRange
+
+__all__ = [
+    "DATA_TYPES",
+    "ColumnGroup",
+    "ColumnSelector",
+    "CompareAs",
+    "CompareTo",
+    "Comparison",
+    "DataQualityCheck",
+    "DataQualityOptions",
+    "DistanceOptions",
+    "DistanceStatistic",
+    "DriftOptions",
+    "DriftTolerance",
+    "ErrorRatioOptions",
+    "LatencyOf",
+    "LatencyOptions",
+    "Metric",
+    "MetricType",
+    "NoDataPolicy",
+    "Operator",
+    "Threshold",
+    "ValueRange",
+]
 
 
 class MetricType(StrEnum):
@@ -31,15 +59,14 @@ class MetricType(StrEnum):
     DISTANCE = "Distance"
 
 
-class Operator(StrEnum):
-    """How a value is compared with a threshold; the breach is where the comparison is true."""
+DATA_TYPES: Final = frozenset({MetricType.DATA_QUALITY, MetricType.DRIFT, MetricType.DISTANCE})
+"""Types that look at columns and therefore need a baseline."""
 
-    GREATER_THAN = "GreaterThan"
-    GREATER_THAN_OR_EQUAL = "GreaterThanOrEqual"
-    LESS_THAN = "LessThan"
-    LESS_THAN_OR_EQUAL = "LessThanOrEqual"
-    OUTSIDE_RANGE = "OutsideRange"
-    INSIDE_RANGE = "InsideRange"
+RATIO_TYPES: Final = frozenset({MetricType.ERROR_RATIO, MetricType.DATA_QUALITY})
+"""Types whose value is a share, 0 to 1."""
+
+MAX_WINDOW_SECONDS: Final = 86_400.0
+"""Longest window: panes are kept for a day."""
 
 
 class NoDataPolicy(StrEnum):
@@ -99,7 +126,7 @@ class ColumnSelector(ApiModel):
     group: ColumnGroup | None = Field(
         default=None, description="All columns of this group of the baseline profile."
     )
-    names: list[ColumnName] | None = Field(
+    names: Annotated[list[ColumnName], AfterValidator(distinct)] | None = Field(
         default=None,
         min_length=1,
         max_length=256,
@@ -107,58 +134,9 @@ class ColumnSelector(ApiModel):
         json_schema_extra=list_set(),
     )
 
-    @model_validator(mode="after")
-    def _exactly_one(self) -> Self:
-        if (self.group is None) == (self.names is None):
-            raise ValueError("set exactly one of group and names")
-        return self
-
-
-class ValueRange(ApiModel):
-    """An interval of values, both ends included."""
-
-    low: DecimalString = Field(description="The smallest value inside.")
-    high: DecimalString = Field(description="The largest value inside.")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if parse_decimal(self.low) >= parse_decimal(self.high):
-            raise ValueError("low must be less than high")
-        return self
-
-
-class Threshold(ApiModel):
-    """When a value is a breach, and how long it must be one before it counts."""
-
-    operator: Operator = Field(description="How the value is compared with the thresholds.")
-    warning: DecimalString | None = Field(
-        default=None, description="Breach of severity Warning, in the metric's unit."
-    )
-    critical: DecimalString | None = Field(
-        default=None, description="Breach of severity Critical, in the metric's unit."
-    )
-    warning_range: ValueRange | None = Field(
-        default=None, description="Range for severity Warning with OutsideRange and InsideRange."
-    )
-    critical_range: ValueRange | None = Field(
-        default=None, description="Range for severity Critical with OutsideRange and InsideRange."
-    )
-    recover_at: DecimalString | None = Field(
-        default=None,
-        description="A firing alert ends only when the value is on the safe side of this one; "
-        "it lies on the safe side of every threshold.",
-    )
-    pending_for: DurationString = Field(
-        default="0s", description="How long a breach must last before it fires."
-    )
-    keep_firing_for: DurationString = Field(
-        default="0s", description="How long the value must be safe before a firing alert ends."
-    )
-    min_samples: Annotated[int, Field(ge=1, le=10_000_000)] = Field(
-        default=1,
-        description="With fewer samples (requests for software metrics, rows for data metrics) "
-        "the verdict is Unknown.",
-    )
+    @rule("has(self.group) != has(self.names)", "set exactly one of group and names")
+    def _exactly_one(self) -> bool:
+        return (self.group is None) != (self.names is None)
 
 
 class LatencyOptions(ApiModel):
@@ -170,19 +148,29 @@ class LatencyOptions(ApiModel):
         description="Response: until the last response byte; FirstByte: until the first one.",
     )
 
+    @rule(
+        "0.0 < double(self.quantile) && double(self.quantile) < 1.0",
+        'quantile must lie between 0 and 1: write for example "0.99"',
+        at=".quantile",
+    )
+    def _is_quantile(self) -> bool:
+        return 0.0 < parse_decimal(self.quantile) < 1.0
+
+
+StatusCode = Annotated[str, Field(pattern=r"^[1-5](xx|[0-9]{2})$", max_length=3)]
+"""An HTTP status code, or a class of them such as 5xx."""
+
 
 class ErrorRatioOptions(ApiModel):
     """Options of an ErrorRatio metric; its unit is the ratio of requests."""
 
-    status_codes: list[Annotated[str, Field(pattern=r"^[1-5](xx|[0-9]{2})$", max_length=3)]] = (
-        Field(
-            default=["5xx"],
-            min_length=1,
-            max_length=32,
-            description="HTTP status codes that are errors: a class such as 5xx, or one code such "
-            "as 429. A request whose connection ended without a response is always an error.",
-            json_schema_extra=list_set(),
-        )
+    status_codes: Annotated[list[StatusCode], AfterValidator(distinct)] = Field(
+        default=["5xx"],
+        min_length=1,
+        max_length=32,
+        description="HTTP status codes that are errors: a class such as 5xx, or one code such "
+        "as 429. A request whose connection ended without a response is always an error.",
+        json_schema_extra=list_set(),
     )
 
 
@@ -195,6 +183,34 @@ class DriftTolerance(ApiModel):
     critical: DecimalString | None = Field(
         default=None, description="Shift of cumulative share that is still not Critical, 0 to 1."
     )
+
+    @rule(
+        "has(self.warning) || has(self.critical)",
+        "set at least one severity: warning or critical",
+        reason=RuleReason.REQUIRED,
+    )
+    def _has_severity(self) -> bool:
+        return self.warning is not None or self.critical is not None
+
+    @rule(
+        "(!has(self.warning) || (0.0 < double(self.warning) && double(self.warning) < 1.0))"
+        " && (!has(self.critical) || (0.0 < double(self.critical) && double(self.critical) < 1.0))",
+        'a tolerance lies between 0 and 1: write for example "0.05" for 5 % of the rows',
+    )
+    def _is_share(self) -> bool:
+        set_shares = [each for each in (self.warning, self.critical) if each is not None]
+        return all(0.0 < parse_decimal(each) < 1.0 for each in set_shares)
+
+    @rule(
+        "!has(self.warning) || !has(self.critical)"
+        " || double(self.warning) <= double(self.critical)",
+        "warning must not be stricter than critical: at most critical",
+        at=".warning",
+    )
+    def _warning_comes_first(self) -> bool:
+        if self.warning is None or self.critical is None:
+            return True
+        return parse_decimal(self.warning) <= parse_decimal(self.critical)
 
 
 class DriftOptions(ApiModel):
@@ -272,3 +288,99 @@ class Metric(ApiModel):
         description="Hold: a firing alert keeps firing, anything else becomes Unknown after "
         "three intervals; Alert: NoData fires after pendingFor; Ignore: leaves the roll-up.",
     )
+
+    @rule(
+        "(self.type == 'Latency') == has(self.latency)",
+        "latency belongs to type Latency and is required there",
+        at=".latency",
+    )
+    def _latency_fits_type(self) -> bool:
+        return (self.type is MetricType.LATENCY) == (self.latency is not None)
+
+    @rule(
+        "self.type == 'ErrorRatio' || !has(self.errorRatio)",
+        "errorRatio belongs to type ErrorRatio",
+        at=".errorRatio",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _error_ratio_fits_type(self) -> bool:
+        return self.type is MetricType.ERROR_RATIO or self.error_ratio is None
+
+    @rule(
+        "(self.type == 'DataQuality') == has(self.dataQuality)",
+        "dataQuality belongs to type DataQuality and is required there",
+        at=".dataQuality",
+    )
+    def _data_quality_fits_type(self) -> bool:
+        return (self.type is MetricType.DATA_QUALITY) == (self.data_quality is not None)
+
+    @rule(
+        "(self.type == 'Drift') == has(self.drift)",
+        "drift belongs to type Drift and is required there",
+        at=".drift",
+    )
+    def _drift_fits_type(self) -> bool:
+        return (self.type is MetricType.DRIFT) == (self.drift is not None)
+
+    @rule(
+        "(self.type == 'Distance') == has(self.distance)",
+        "distance belongs to type Distance and is required there",
+        at=".distance",
+    )
+    def _distance_fits_type(self) -> bool:
+        return (self.type is MetricType.DISTANCE) == (self.distance is not None)
+
+    @rule(
+        "(self.type == 'Drift') != has(self.threshold)",
+        "threshold is required, except on type Drift, which is judged by drift.tolerance and the "
+        "false-alarm budget of spec.drift",
+        at=".threshold",
+    )
+    def _threshold_fits_type(self) -> bool:
+        return (self.type is MetricType.DRIFT) != (self.threshold is not None)
+
+    @rule(
+        "!(self.type in ['ErrorRatio', 'DataQuality']) || !has(self.threshold)"
+        " || ((!has(self.threshold.warning) || double(self.threshold.warning) <= 1.0)"
+        " && (!has(self.threshold.critical) || double(self.threshold.critical) <= 1.0))",
+        'the value is a ratio, at most 1: write for example "0.05" for 5 %',
+        at=".threshold",
+    )
+    def _ratio_is_no_percentage(self) -> bool:
+        if self.type not in RATIO_TYPES or self.threshold is None:
+            return True
+        values = [self.threshold.warning, self.threshold.critical]
+        return all(parse_decimal(each) <= 1.0 for each in values if each is not None)
+
+    @rule(
+        "self.type == 'DataQuality' || !has(self.compare)",
+        "compare belongs to type DataQuality",
+        at=".compare",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _compare_fits_type(self) -> bool:
+        return self.type is MetricType.DATA_QUALITY or self.compare is None
+
+    @rule(
+        "self.type != 'Drift' || !has(self.window)",
+        "Drift takes no window: it remembers what it has seen",
+        at=".window",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _window_fits_type(self) -> bool:
+        return self.type is not MetricType.DRIFT or self.window is None
+
+    @rule(
+        "!has(self.window) || duration(self.window) <= duration('24h')",
+        "window must be at most 24h",
+        at=".window",
+    )
+    def _window_is_bounded(self) -> bool:
+        return self.window is None or parse_duration(self.window) <= MAX_WINDOW_SECONDS
+
+    @property
+    def declares_critical(self) -> bool:
+        """Whether the metric can fire with severity Critical."""
+        if self.drift is not None:
+            return self.drift.tolerance.critical is not None
+        return self.threshold is not None and self.threshold.declares_critical

@@ -5,6 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field
 
 from modelmonitor.api.v1alpha1.base import ApiModel
+from modelmonitor.api.v1alpha1.rules import rule
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
 
@@ -12,6 +13,8 @@ GROUP: Final = "modelmonitor.dev"
 VERSION: Final = "v1alpha1"
 PLURAL: Final = "modelmonitors"
 KIND: Final = "ModelMonitor"
+MAX_NAME_LENGTH: Final = 40
+"""Longest name of a monitor; Jobs and pods get longer names made from it."""
 FIELD_MANAGER: Final = "modelmonitor"
 
 MONITOR_LABEL: Final = f"{GROUP}/monitor"
@@ -46,3 +49,11 @@ class ModelMonitor(ApiModel):
     metadata: ObjectMeta
     spec: ModelMonitorSpec
     status: ModelMonitorStatus = Field(default=ModelMonitorStatus())
+
+    @rule(
+        "self.metadata.name.size() <= 40",
+        "the name must be at most 40 characters long: Jobs get names made from it",
+        at=".metadata.name",
+    )
+    def _name_leaves_room(self) -> bool:
+        return len(self.metadata.name) <= MAX_NAME_LENGTH

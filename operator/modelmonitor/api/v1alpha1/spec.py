@@ -1,27 +1,33 @@
 """The spec of a ModelMonitor: what a platform team declares."""
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar, Final
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from modelmonitor.api.v1alpha1.base import (
     ApiModel,
-    DecimalString,
     DurationString,
     ObjectName,
+    distinct,
+    distinct_names,
     list_map,
     list_set,
+    parse_duration,
 )
-from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.collection import Collection
+from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
+from modelmonitor.api.v1alpha1.rules import Rule, RuleReason, rule
 
+API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"
+KIND_PATTERN: Final = r"^[A-Z][A-Za-z0-9]*$"
+SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 
-class Protocol(StrEnum):
-    """How the bodies on a port are decoded."""
+MIN_INTERVAL_SECONDS: Final = 5.0
+MAX_INTERVAL_SECONDS: Final = 3600.0
 
-    AUTO = "Auto"
-    OPEN_INFERENCE = "OpenInference"
-    JSON = "JSON"
+SubdomainName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+"""The name of a Kubernetes object that may hold dots."""
 
 
 class BaselineType(StrEnum):
@@ -60,87 +66,26 @@ class Mode(StrEnum):
 class TargetRef(ApiModel):
     """The workload whose pods serve the model, in the monitor's namespace."""
 
-    api_version: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        description="API version of the workload, for example apps/v1."
+    transition_rules: ClassVar[tuple[Rule, ...]] = (
+        Rule(
+            "self == oldSelf",
+            "targetRef is immutable: delete this monitor and make another one for the other target",
+        ),
     )
-    kind: Annotated[str, Field(min_length=1, max_length=63)] = Field(
+
+    api_version: Annotated[
+        str, Field(min_length=1, max_length=128, pattern=API_VERSION_PATTERN)
+    ] = Field(description="API version of the workload, for example apps/v1.")
+    kind: Annotated[str, Field(min_length=1, max_length=63, pattern=KIND_PATTERN)] = Field(
         description="Kind of the workload: Deployment or StatefulSet."
     )
-    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        description="Name of the workload."
-    )
-
-
-class CapturedPort(ApiModel):
-    """A container port whose traffic is observed."""
-
-    name: Annotated[str, Field(min_length=1, max_length=15)] = Field(
-        description="Name of the container port; the Service's targetPort must use this name."
-    )
-    protocol: Protocol = Field(
-        default=Protocol.AUTO,
-        description="Auto: decided from the traffic; OpenInference: v2 REST JSON; JSON: objects "
-        "or arrays named like the baseline's columns.",
-    )
-
-
-class ModelSelector(ApiModel):
-    """Which model on a server with several; requests for others are not this monitor's."""
-
-    name: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        description="Name of the model, as it stands in the request path."
-    )
-
-
-class Quantities(ApiModel):
-    """Amounts of CPU and memory, as Kubernetes writes them."""
-
-    cpu: Annotated[str, Field(max_length=20)] | None = Field(
-        default=None, description="CPU, for example 50m."
-    )
-    memory: Annotated[str, Field(max_length=20)] | None = Field(
-        default=None, description="Memory, for example 96Mi."
-    )
-
-
-class CollectorResources(ApiModel):
-    """Requests and limits of the collector container."""
-
-    requests: Quantities = Field(
-        default=Quantities(cpu="50m", memory="96Mi"), description="What is reserved."
-    )
-    limits: Quantities = Field(
-        default=Quantities(memory="256Mi"),
-        description="What may be used; leave cpu out, a throttled proxy slows the model.",
-    )
-
-
-class Collection(ApiModel):
-    """How traffic becomes statistics."""
-
-    ports: list[CapturedPort] = Field(
-        min_length=1,
-        max_length=4,
-        description="The container ports that are observed.",
-        json_schema_extra=list_map("name"),
-    )
-    model: ModelSelector | None = Field(
-        default=None, description="Only requests for this model, on servers with several."
-    )
-    sample_ratio: DecimalString = Field(
-        default="1",
-        description="Share of requests whose bodies are decoded, above 0 and at most 1; every "
-        "request is counted.",
-    )
-    resources: CollectorResources = Field(
-        default=CollectorResources(), description="Resources of the collector container."
-    )
+    name: SubdomainName = Field(description="Name of the workload.")
 
 
 class ConfigMapRef(ApiModel):
     """A ConfigMap in the monitor's namespace."""
 
-    name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
+    name: SubdomainName = Field(
         description="Name of the ConfigMap; its key profile.json holds the baseline profile."
     )
 
@@ -156,12 +101,28 @@ class Baseline(ApiModel):
         default=Seasonality.NONE, description="None: one baseline for all hours."
     )
 
+    @rule(
+        "(self.type == 'ConfigMap') == has(self.configMap)",
+        "configMap belongs to type ConfigMap and is required there",
+        at=".configMap",
+    )
+    def _config_map_fits_type(self) -> bool:
+        return (self.type is BaselineType.CONFIG_MAP) == (self.config_map is not None)
+
 
 class FalseAlarmInterval(ApiModel):
     """Mean time between false alarms, by severity."""
 
     warning: DurationString = Field(default="168h", description="For severity Warning.")
     critical: DurationString = Field(default="2160h", description="For severity Critical.")
+
+    @rule(
+        "duration(self.warning) <= duration(self.critical)",
+        "critical must not be shorter than warning: false critical alarms are the rarer ones",
+        at=".critical",
+    )
+    def _critical_is_rarer(self) -> bool:
+        return parse_duration(self.warning) <= parse_duration(self.critical)
 
 
 class DriftBudget(ApiModel):
@@ -180,7 +141,7 @@ class RetrainingTrigger(ApiModel):
     severity: Severity = Field(
         default=Severity.CRITICAL, description="The metrics must fire with at least this severity."
     )
-    metrics: list[ObjectName] = Field(
+    metrics: Annotated[list[ObjectName], AfterValidator(distinct)] = Field(
         min_length=1,
         max_length=32,
         description="Names of metrics of this monitor.",
@@ -191,12 +152,30 @@ class RetrainingTrigger(ApiModel):
     )
 
 
+def _is_job_template(template: dict[str, Any]) -> dict[str, Any]:
+    match template:
+        case {"spec": dict()}:
+            return template
+        case _:
+            raise ValueError("spec is missing: write a Job template {metadata, spec: {template}}")
+
+
 class RetrainingJob(ApiModel):
     """The Job that retrains."""
 
-    template: dict[str, Any] = Field(
+    template: Annotated[dict[str, Any], AfterValidator(_is_job_template)] = Field(
         description="A batch/v1 Job template {metadata, spec}; checked by a server-side dry run.",
-        json_schema_extra={"x-kubernetes-preserve-unknown-fields": True},
+        json_schema_extra={
+            "x-kubernetes-preserve-unknown-fields": True,
+            "required": ["spec"],
+            "properties": {
+                "spec": {
+                    "type": "object",
+                    "description": "The spec of a batch/v1 Job.",
+                    "x-kubernetes-preserve-unknown-fields": True,
+                }
+            },
+        },
     )
 
 
@@ -225,7 +204,7 @@ class ModelMonitorSpec(ApiModel):
     drift: DriftBudget = Field(
         default=DriftBudget(), description="False-alarm budget of the drift metrics."
     )
-    metrics: list[Metric] = Field(
+    metrics: Annotated[list[Metric], AfterValidator(distinct_names)] = Field(
         min_length=1,
         max_length=32,
         description="What is measured and judged.",
@@ -242,3 +221,67 @@ class ModelMonitorSpec(ApiModel):
     suspend: bool = Field(
         default=False, description="True: nothing is collected, judged or started."
     )
+
+    @rule(
+        "duration(self.interval) >= duration('5s') && duration(self.interval) <= duration('1h')",
+        "interval must be between 5s and 1h",
+        at=".interval",
+    )
+    def _interval_is_bounded(self) -> bool:
+        return MIN_INTERVAL_SECONDS <= parse_duration(self.interval) <= MAX_INTERVAL_SECONDS
+
+    @rule(
+        "has(self.baseline)"
+        " || !self.metrics.exists(m, m.type in ['DataQuality', 'Drift', 'Distance'])",
+        "baseline is required by metrics of type DataQuality, Drift and Distance",
+        at=".baseline",
+        reason=RuleReason.REQUIRED,
+    )
+    def _baseline_where_needed(self) -> bool:
+        return self.baseline is not None or all(
+            each.type not in DATA_TYPES for each in self.metrics
+        )
+
+    @rule(
+        "self.metrics.all(m, !has(m.window) || duration(m.window) >= duration(self.interval))",
+        "the window of a metric must not be shorter than spec.interval",
+        at=".metrics",
+    )
+    def _windows_hold_an_interval(self) -> bool:
+        interval = parse_duration(self.interval)
+        windows = [each.window for each in self.metrics if each.window is not None]
+        return all(parse_duration(window) >= interval for window in windows)
+
+    @rule(
+        "duration(self.drift.falseAlarmInterval.warning) >= duration(self.interval)",
+        "falseAlarmInterval must not be shorter than spec.interval",
+        at=".drift.falseAlarmInterval",
+    )
+    def _budget_is_above_interval(self) -> bool:
+        budget = parse_duration(self.drift.false_alarm_interval.warning)
+        return budget >= parse_duration(self.interval)
+
+    @rule(
+        "!has(self.retraining)"
+        " || self.retraining.when.metrics.all(n, self.metrics.exists(m, m.name == n))",
+        "retraining.when.metrics must hold names of spec.metrics",
+        at=".retraining.when.metrics",
+    )
+    def _trigger_names_metrics(self) -> bool:
+        names = {each.name for each in self.metrics}
+        return self.retraining is None or names.issuperset(self.retraining.when.metrics)
+
+    @rule(
+        "!has(self.retraining) || self.retraining.when.severity != 'Critical'"
+        " || self.metrics.all(m, !(m.name in self.retraining.when.metrics)"
+        " || (has(m.drift) && has(m.drift.tolerance.critical))"
+        " || (has(m.threshold) && (has(m.threshold.critical) || has(m.threshold.criticalRange))))",
+        "a metric of retraining.when.metrics can never be Critical: give it a critical threshold, "
+        "or set retraining.when.severity to Warning",
+        at=".retraining.when.severity",
+    )
+    def _trigger_can_fire(self) -> bool:
+        if self.retraining is None or self.retraining.when.severity is not Severity.CRITICAL:
+            return True
+        named = [each for each in self.metrics if each.name in self.retraining.when.metrics]
+        return all(each.declares_critical for each in named)
