@@ -1,0 +1,56 @@
+"""A cluster in memory, and monitors to put there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from rich.console import Console
+
+from modelmonitor.cli.errors import CommandError
+
+Body = dict[str, Any]
+
+
+@dataclass
+class MemoryCluster:
+    """Implements `cli.cluster.Cluster` over dictionaries."""
+
+    namespace: str = "models"
+    bodies: list[Body] = field(default_factory=list)
+    config_maps: dict[tuple[str, str], dict[str, str]] = field(default_factory=dict)
+    forced: list[tuple[str, str]] = field(default_factory=list)
+
+    def monitors(self, namespace: str | None) -> list[Body]:
+        return [body for body in self.bodies if namespace in {None, body["metadata"]["namespace"]}]
+
+    def monitor(self, namespace: str, name: str) -> Body:
+        for body in self.monitors(namespace):
+            if body["metadata"]["name"] == name:
+                return body
+        raise CommandError(f"could not read ModelMonitor {namespace}/{name}: not found")
+
+    def apply_config_map(
+        self, namespace: str, name: str, data: Mapping[str, str], *, force: bool
+    ) -> None:
+        self.config_maps[namespace, name] = dict(data)
+        if force:
+            self.forced.append((namespace, name))
+
+
+@dataclass
+class Screen:
+    """A terminal of fixed width without colours."""
+
+    console: Console = field(
+        default_factory=lambda: Console(
+            file=StringIO(), width=120, color_system=None, highlight=False, legacy_windows=False
+        )
+    )
+
+    @property
+    def text(self) -> str:
+        """What has been printed, without the spaces at the ends of lines."""
+        assert isinstance(self.console.file, StringIO)
+        lines = self.console.file.getvalue().splitlines()
+        return "\n".join(line.rstrip() for line in lines) + "\n"
