@@ -1,0 +1,202 @@
+"""The container that is put into pods, and the volumes that it needs, as Kubernetes JSON.
+
+The container must be admitted wherever the pod is: it fits the restricted Pod Security level, needs
+no object of the user's namespace, and keeps the pod's quality-of-service class.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Final
+
+from modelmonitor.api.v1alpha1.collection import Quantities
+from modelmonitor.core.capture import PortLocation
+from modelmonitor.core.quantities import parse_quantity
+from modelmonitor.core.wire.configuration import (
+    CONTAINER_NAME,
+    ENV_MONITOR,
+    ENV_MONITOR_UID,
+    ENV_POD_NAME,
+    ENV_POD_UID,
+    ENV_PORTS,
+    ENV_REVISION,
+    ENV_ROOT_KEYS,
+    PANE_PORT,
+    STATE_DIRECTORY,
+)
+from modelmonitor.core.workloads import TEMPLATE_HASH_LABEL
+from modelmonitor.injector.plan import InjectionPlan
+
+Json = dict[str, Any]
+
+STATE_VOLUME: Final = "mm-state"
+STATE_SIZE_LIMIT: Final = "128Mi"
+"""A pod that passes it is evicted, so it lies far above what the collector keeps (8 MiB of panes
+and its configuration)."""
+NO_TOKEN_VOLUME: Final = "mm-no-token"
+TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
+PANE_PORT_NAME: Final = "mm-panes"
+START_ATTEMPTS: Final = 120
+"""Seconds for the collector to listen; the circuit breaker acts before."""
+GUARANTEED_CPU: Final = "500m"
+"""Least CPU in a Guaranteed pod, where the request is also the limit: less throttles the path."""
+DEFAULT_MEMORY: Final = "256Mi"
+NOBODY: Final = 65532
+"""User and group where the pod itself runs as root; else the image's own user holds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CollectorImage:
+    """What the administrator chose for all collectors."""
+
+    image: str
+    pull_policy: str
+    root_keys: str
+    """Value of `MM_ROOT_KEYS`."""
+    version: str
+
+    @property
+    def stamp(self) -> str:
+        """The value of the annotation `modelmonitor.dev/injected`."""
+        return f"{self.version} {self.image}"
+
+
+def container(
+    plan: InjectionPlan,
+    collector: CollectorImage,
+    ports: Sequence[PortLocation],
+    spec: Mapping[str, Any],
+) -> Json:
+    """Return the native sidecar for a pod with this spec.
+
+    Raises
+    ------
+    ValueError
+        If the plan's resources are not quantities.
+    """
+    revision = TEMPLATE_HASH_LABEL if plan.workload is None else plan.workload.revision_label
+    upstreams = ",".join(f"{port.name}={port.captured}:{port.number}" for port in ports)
+    return {
+        "name": CONTAINER_NAME,
+        "image": collector.image,
+        "imagePullPolicy": collector.pull_policy,
+        "restartPolicy": "Always",
+        "env": [
+            {"name": ENV_MONITOR, "value": f"{plan.namespace}/{plan.monitor}"},
+            {"name": ENV_MONITOR_UID, "value": plan.monitor_uid},
+            {"name": ENV_PORTS, "value": upstreams},
+            {"name": ENV_ROOT_KEYS, "value": collector.root_keys},
+            _from_pod(ENV_POD_NAME, "metadata.name"),
+            _from_pod(ENV_POD_UID, "metadata.uid"),
+            _from_pod(ENV_REVISION, f"metadata.labels['{revision}']"),
+        ],
+        "ports": [{"name": PANE_PORT_NAME, "containerPort": PANE_PORT, "protocol": "TCP"}],
+        "startupProbe": {
+            "tcpSocket": {"port": ports[0].captured},
+            "periodSeconds": 1,
+            "timeoutSeconds": 1,
+            "failureThreshold": START_ATTEMPTS,
+        },
+        "resources": resources(plan.requests, plan.limits, spec),
+        "securityContext": _security(spec),
+        "terminationMessagePolicy": "FallbackToLogsOnError",
+        "volumeMounts": [
+            {"name": STATE_VOLUME, "mountPath": STATE_DIRECTORY},
+            *(
+                [{"name": NO_TOKEN_VOLUME, "mountPath": TOKEN_PATH, "readOnly": True}]
+                if mounts_token(spec)
+                else []
+            ),
+        ],
+    }
+
+
+def volumes(spec: Mapping[str, Any]) -> list[Json]:
+    """Return the volumes of the container in a pod with this spec."""
+    state = {"name": STATE_VOLUME, "emptyDir": {"sizeLimit": STATE_SIZE_LIMIT}}
+    # The API server mounts the pod's token into every container that has nothing at its path.
+    no_token = {"name": NO_TOKEN_VOLUME, "emptyDir": {"sizeLimit": "1Mi"}}
+    return [state, no_token] if mounts_token(spec) else [state]
+
+
+def mounts_token(spec: Mapping[str, Any]) -> bool:
+    """Return whether the API server may mount the service account's token into the pod."""
+    return spec.get("automountServiceAccountToken") is not False
+
+
+def resources(requests: Quantities, limits: Quantities, spec: Mapping[str, Any]) -> Json:
+    """Return the container's resources; limits below requests are raised to them.
+
+    Raises
+    ------
+    ValueError
+        If an amount is not a quantity.
+    """
+    if is_guaranteed(spec):
+        fixed = {
+            "cpu": _larger(requests.cpu or "0", GUARANTEED_CPU),
+            "memory": limits.memory or requests.memory or DEFAULT_MEMORY,
+        }
+        parse_quantity(fixed["memory"])
+        return {"requests": fixed, "limits": fixed}
+    wanted = _given(requests)
+    allowed = {
+        name: _larger(amount, wanted[name]) if name in wanted else amount
+        for name, amount in _given(limits).items()
+    }
+    return {"requests": wanted, "limits": allowed}
+
+
+def is_guaranteed(spec: Mapping[str, Any]) -> bool:
+    """Return whether the pod is of class Guaranteed: every container's limits are its requests."""
+    containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
+    return bool(containers) and all(_is_fixed(one.get("resources") or {}) for one in containers)
+
+
+def _is_fixed(amounts: Mapping[str, Any]) -> bool:
+    limits, requests = amounts.get("limits") or {}, amounts.get("requests") or {}
+    for name in ("cpu", "memory"):
+        if name not in limits:
+            return False
+        limit = parse_quantity(str(limits[name]))
+        if not limit or parse_quantity(str(requests.get(name, limits[name]))) != limit:
+            return False
+    return True
+
+
+def _given(amounts: Quantities) -> dict[str, str]:
+    pairs = {"cpu": amounts.cpu, "memory": amounts.memory}
+    given = {name: amount for name, amount in pairs.items() if amount is not None}
+    for amount in given.values():
+        parse_quantity(amount)
+    return given
+
+
+def _larger(left: str, right: str) -> str:
+    values: dict[str, Decimal] = {text: parse_quantity(text) for text in (left, right)}
+    return max(values, key=values.__getitem__)
+
+
+def _security(spec: Mapping[str, Any]) -> Json:
+    context: Json = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "privileged": False,
+        "readOnlyRootFilesystem": True,
+        "runAsNonRoot": True,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    pod = spec.get("securityContext") or {}
+    if pod.get("runAsUser") == 0:
+        context |= {"runAsUser": NOBODY, "runAsGroup": NOBODY}
+    return context
+
+
+def _from_pod(name: str, path: str) -> Json:
+    return {"name": name, "valueFrom": {"fieldRef": {"apiVersion": "v1", "fieldPath": path}}}
+
+
+def taken_volume_names(spec: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the names of the container's volumes that the pod uses for its own."""
+    ours = {STATE_VOLUME, NO_TOKEN_VOLUME}
+    yield from (one["name"] for one in spec.get("volumes") or [] if one.get("name") in ours)
