@@ -1,0 +1,261 @@
+"""What the end-to-end tests say to the cluster: namespaces, models, monitors, and waiting."""
+
+import json
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from tests.support.waiting import wait_until
+
+SYSTEM: Final = "modelmonitor-system"
+"""Namespace of the operator."""
+INJECTION_LABEL: Final = "modelmonitor.dev/injection"
+COLLECTOR: Final = "mm-collector"
+MODEL_SERVER: Final = Path(__file__).parent.parent / "support" / "model_server.py"
+
+Body = dict[str, Any]
+
+
+class RefusedError(AssertionError):
+    """kubectl ended with an error; the text is what it printed."""
+
+
+@dataclass(frozen=True)
+class Kube:
+    """kubectl with a kubeconfig."""
+
+    program: Path
+    kubeconfig: Path
+
+    def __call__(self, *words: str, stdin: str | None = None) -> str:
+        """Run kubectl and return what it printed."""
+        done = subprocess.run(
+            [self.program, "--kubeconfig", self.kubeconfig, *words],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            raise RefusedError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
+        return done.stdout
+
+    def get(self, kind: str, name: str, namespace: str) -> Body:
+        """Return one object."""
+        found: Body = json.loads(self("get", kind, name, "-n", namespace, "-o", "json"))
+        return found
+
+    def find(self, kind: str, name: str, namespace: str) -> Body | None:
+        """Return one object, None if it does not exist."""
+        text = self("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
+        return json.loads(text) if text else None
+
+    def list(self, kind: str, namespace: str, selector: str = "") -> list[Body]:
+        """Return the objects of one kind."""
+        words = ["get", kind, "-n", namespace, "-o", "json"]
+        if selector:
+            words += ["-l", selector]
+        items: list[Body] = json.loads(self(*words))["items"]
+        return items
+
+    def apply(self, *bodies: Mapping[str, Any]) -> None:
+        """Apply objects as a user would, by server-side apply."""
+        items = {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
+        self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(items))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A small model server behind a Service with a named port; it answers after 50 ms."""
+
+    name: str = "model"
+    replicas: int = 1
+    image: str = ""
+    delay: float = 0.05
+    pre_stop: int = 3
+    """Seconds of preStop sleep; endpoints must have gone before the server stops."""
+    port_name: str = "http"
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def deployment(self, namespace: str) -> Body:
+        """Return the Deployment."""
+        labels = {"app": self.name, **self.labels}
+        return {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": self.name, "namespace": namespace, "labels": labels},
+            "spec": {
+                "replicas": self.replicas,
+                "selector": {"matchLabels": {"app": self.name}},
+                "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+                "template": {
+                    "metadata": {"labels": labels},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 20,
+                        "automountServiceAccountToken": False,
+                        "securityContext": {
+                            "runAsNonRoot": True,
+                            "runAsUser": 65532,
+                            "seccompProfile": {"type": "RuntimeDefault"},
+                        },
+                        "containers": [self._container()],
+                        "volumes": [{"name": "server", "configMap": {"name": "model-server"}}],
+                    },
+                },
+            },
+        }
+
+    def _container(self) -> Body:
+        return {
+            "name": "model",
+            "image": self.image,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["python3", "/srv/model_server.py"],
+            "args": ["--port=8080", f"--delay={self.delay}"],
+            "ports": [{"name": self.port_name, "containerPort": 8080}],
+            "readinessProbe": {
+                "httpGet": {"path": "/v2/health/ready", "port": self.port_name},
+                "periodSeconds": 1,
+            },
+            "lifecycle": {"preStop": {"sleep": {"seconds": self.pre_stop}}},
+            "resources": {
+                "requests": {"cpu": "50m", "memory": "64Mi"},
+                "limits": {"memory": "256Mi"},
+            },
+            "securityContext": {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            },
+            "volumeMounts": [{"name": "server", "mountPath": "/srv"}],
+        }
+
+    def service(self, namespace: str) -> Body:
+        """Return the Service, whose targetPort is the port's name."""
+        return {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": self.name, "namespace": namespace},
+            "spec": {
+                "selector": {"app": self.name},
+                "ports": [{"name": "http", "port": 80, "targetPort": self.port_name}],
+            },
+        }
+
+
+@dataclass(frozen=True)
+class Room:
+    """A namespace of one test, removed after it."""
+
+    kube: Kube
+    name: str
+    image: str
+    """Image in which the model server runs."""
+
+    def deploy(self, model: Model, timeout: float = 120) -> Model:
+        """Apply a model and wait until it serves; returns it with its image."""
+        full = Model(**{**model.__dict__, "image": model.image or self.image})
+        script = {
+            "apiVersion": "v1",
+            "kind": "ConfigMap",
+            "metadata": {"name": "model-server", "namespace": self.name},
+            "data": {"model_server.py": MODEL_SERVER.read_text(encoding="utf-8")},
+        }
+        self.kube.apply(script, full.deployment(self.name), full.service(self.name))
+        self.rolled_out(full.name, timeout)
+        return full
+
+    def rolled_out(self, deployment: str, timeout: float = 120) -> None:
+        """Wait until a Deployment is rolled out."""
+        words = ("rollout", "status", f"deployment/{deployment}", "-n", self.name)
+        self.kube(*words, f"--timeout={timeout:g}s")
+
+    def restart(self, deployment: str, timeout: float = 180) -> None:
+        """Recreate the pods of a Deployment and wait."""
+        self.kube("rollout", "restart", f"deployment/{deployment}", "-n", self.name)
+        self.rolled_out(deployment, timeout)
+
+    def url(self, service: str, path: str) -> str:
+        """Return the address of a Service for a client outside the cluster's pods."""
+        address = self.kube.get("service", service, self.name)["spec"]["clusterIP"]
+        return f"http://{address}{path}"
+
+    def pods(self, model: str = "model") -> list[Body]:
+        """Return the pods of a model that are not going away."""
+        found = self.kube.list("pods", self.name, f"app={model}")
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def monitor(self, name: str = "monitor") -> Body:
+        """Return a ModelMonitor."""
+        return self.kube.get("modelmonitor", name, self.name)
+
+    def wait_for(
+        self,
+        what: str,
+        check: Callable[[Body], Any],
+        timeout: float = 60,
+        name: str = "monitor",
+    ) -> Body:
+        """Return the monitor as soon as the check of it holds."""
+        last: list[Body] = []
+
+        def look() -> Body | None:
+            last[:] = [self.monitor(name)]
+            return last[0] if check(last[0]) else None
+
+        return wait_until(what, look, timeout, explain=lambda: describe(last[0]))
+
+
+def is_injected(pod: Body) -> bool:
+    """Say whether a pod carries a collector."""
+    containers = pod["spec"].get("initContainers", [])
+    return any(container["name"] == COLLECTOR for container in containers)
+
+
+def condition(monitor: Body, kind: str) -> tuple[str, str, str]:
+    """Return status, reason and message of a condition; empty texts if it is not there."""
+    for one in monitor.get("status", {}).get("conditions", []):
+        if one["type"] == kind:
+            return one["status"], one["reason"], one["message"]
+    return "", "", ""
+
+
+def has(kind: str, status: str, reason: str = "") -> Callable[[Body], bool]:
+    """Return a check for a condition of the present generation."""
+
+    def check(monitor: Body) -> bool:
+        seen = monitor.get("status", {}).get("observedGeneration")
+        found, why, _ = condition(monitor, kind)
+        fresh = seen == monitor["metadata"]["generation"]
+        return fresh and found == status and reason in {"", why}
+
+    return check
+
+
+def describe(monitor: Body) -> str:
+    """Return the status as text for a failure message."""
+    return json.dumps(monitor.get("status", {}), indent=1)
+
+
+def monitor_body(namespace: str, name: str = "monitor", **spec: Any) -> Body:
+    """Return a ModelMonitor of the Deployment `model` that watches its traffic."""
+    return {
+        "apiVersion": "modelmonitor.dev/v1alpha1",
+        "kind": "ModelMonitor",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {
+            "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "model"},
+            "collection": {"ports": [{"name": "http", "protocol": "Auto"}]},
+            "interval": "5s",
+            "metrics": [
+                {
+                    "name": "errors",
+                    "type": "ErrorRatio",
+                    "threshold": {"operator": "GreaterThan", "critical": "0.05"},
+                }
+            ],
+            **spec,
+        },
+    }
