@@ -65,6 +65,14 @@ class ObjectReference:
     uid: str
 
 
+@dataclass(frozen=True, slots=True)
+class ObjectVersion:
+    """One state of an object: equal versions mean equal content."""
+
+    uid: str
+    resource_version: str
+
+
 class ApiServer(Protocol):
     """What the controller asks of the API server.
 
@@ -79,6 +87,12 @@ class ApiServer(Protocol):
         self, resource: Resource, namespace: str | None, labels: str = ""
     ) -> Sequence[Body]:
         """Return the objects of a namespace (None: of all) that a label selector picks."""
+        ...
+
+    async def get_version(
+        self, resource: Resource, namespace: str | None, name: str
+    ) -> ObjectVersion | None:
+        """Return what tells whether an object has changed, without its content; None if absent."""
         ...
 
     async def list_references(

@@ -15,7 +15,13 @@ from kubernetes.aio import config as kubernetes_config
 from kubernetes.aio.client import ApiClient, Configuration
 
 from modelmonitor.api.v1alpha1.monitor import FIELD_MANAGER
-from modelmonitor.controller.gateways.api_server import PODS, Body, ObjectReference, Resource
+from modelmonitor.controller.gateways.api_server import (
+    PODS,
+    Body,
+    ObjectReference,
+    ObjectVersion,
+    Resource,
+)
 from modelmonitor.controller.gateways.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -31,7 +37,8 @@ LIST_CHUNK: Final = 500
 """Objects in one answer to a list: bounds the memory of both sides."""
 
 _JSON: Final = "application/json"
-_METADATA_ONLY: Final = (
+_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+_METADATA_LIST: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
 _APPLY: Final = "application/apply-patch+yaml"
@@ -97,11 +104,22 @@ class KubernetesApiServer:
         query = [("labelSelector", labels)] if labels else []
         return await self._list(resource.path(namespace), query, _JSON)
 
+    async def get_version(
+        self, resource: Resource, namespace: str | None, name: str
+    ) -> ObjectVersion | None:
+        """See `ApiServer.get_version`."""
+        try:
+            body = await self._request("GET", resource.path(namespace, name), accept=_METADATA)
+        except _NotFoundError:
+            return None
+        metadata = body["metadata"]
+        return ObjectVersion(str(metadata["uid"]), str(metadata["resourceVersion"]))
+
     async def list_references(
         self, resource: Resource, namespace: str | None
     ) -> Sequence[ObjectReference]:
         """See `ApiServer.list_references`."""
-        items = await self._list(resource.path(namespace), [], _METADATA_ONLY)
+        items = await self._list(resource.path(namespace), [], _METADATA_LIST)
         return [
             ObjectReference(
                 item["metadata"].get("namespace", ""),

@@ -1,0 +1,155 @@
+"""Loading baseline profiles from ConfigMaps, and keeping the last ones that were read.
+
+A profile has up to 900 KiB, so that its ConfigMap is read again only when its version changed.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Final
+
+from modelmonitor.api.v1alpha1.base import parse_decimal
+from modelmonitor.api.v1alpha1.conditions import BaselineReason
+from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
+from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
+from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
+from modelmonitor.controller.reconcile.objects import Key
+from modelmonitor.core.profile import (
+    PROFILE_KEY,
+    InvalidProfileError,
+    Profile,
+    digest,
+    load_profile,
+)
+from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+
+KEPT_PROFILES: Final = 256
+"""Profiles in memory; a typical one has 50 KiB, and one that is not kept is read again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A profile in force."""
+
+    profile: Profile
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Why there is no profile."""
+
+    reason: BaselineReason
+    message: str
+
+
+class Baselines:
+    """Profiles by the ConfigMap that holds them."""
+
+    def __init__(self, api: ApiServer) -> None:
+        self._api = api
+        self._kept: OrderedDict[tuple[str, str, ObjectVersion], Loaded | Missing] = OrderedDict()
+
+    async def load(self, key: Key, name: str) -> Loaded | Missing:
+        """Return the profile in a ConfigMap of a monitor's namespace, or why there is none."""
+        absent = Missing(
+            BaselineReason.BASELINE_NOT_FOUND,
+            f"ConfigMap {name} does not exist: run `modelmonitor baseline apply PROFILE "
+            f"--namespace {key.namespace} --name {name}`",
+        )
+        version = await self._api.get_version(CONFIG_MAPS, key.namespace, name)
+        if version is None:
+            return absent
+        place = (key.namespace, name, version)
+        kept = self._kept.get(place)
+        if kept is not None:
+            self._kept.move_to_end(place)
+            return kept
+        body = await self._api.get(CONFIG_MAPS, key.namespace, name)
+        if body is None:
+            return absent
+        text = (body.get("data") or {}).get(PROFILE_KEY)
+        found = _read(name, text)
+        self._kept[place] = found
+        while len(self._kept) > KEPT_PROFILES:
+            self._kept.popitem(last=False)
+        return found
+
+
+def _read(name: str, text: str | None) -> Loaded | Missing:
+    if text is None:
+        return Missing(
+            BaselineReason.BASELINE_INVALID,
+            f"ConfigMap {name} has no key {PROFILE_KEY}: write it with `modelmonitor baseline "
+            "apply`",
+        )
+    try:
+        profile = load_profile(text.encode())
+    except InvalidProfileError as error:
+        return Missing(BaselineReason.BASELINE_INVALID, f"ConfigMap {name}: {error}")
+    return Loaded(profile, digest(profile))
+
+
+def missing_columns(spec: ModelMonitorSpec, profile: Profile) -> str:
+    """Return which columns metrics name that the profile does not have; empty if it has all."""
+    names = {column.name for column in profile.columns}
+    for metric in spec.metrics:
+        absent = [column for column in _named_columns(metric) if column not in names]
+        if absent:
+            return (
+                f"spec.metrics[{metric.name}] names the column {absent[0]}, which the baseline "
+                f"does not have; it has {', '.join(sorted(names)[:20])}"
+            )
+    return ""
+
+
+def _named_columns(metric: Metric) -> list[str]:
+    selectors = [
+        options.columns for options in (metric.data_quality, metric.drift) if options is not None
+    ]
+    named = [name for selector in selectors for name in selector.names or []]
+    return [*named, metric.distance.column] if metric.distance is not None else named
+
+
+def needs_baseline(spec: ModelMonitorSpec) -> bool:
+    """Return whether any metric looks at columns."""
+    return any(metric.type in DATA_TYPES for metric in spec.metrics)
+
+
+def configuration_for(
+    spec: ModelMonitorSpec, uid: str, interval: float, loaded: Loaded | None
+) -> CollectorConfiguration:
+    """Return what the collectors of a monitor are to count.
+
+    Parameters
+    ----------
+    spec
+        The monitor's spec.
+    uid
+        The monitor's UID.
+    interval
+        Seconds.
+    loaded
+        The baseline in force; without one, bodies are not decoded.
+    """
+    columns = [] if loaded is None else loaded.profile.columns
+    model = spec.collection.model
+    return CollectorConfiguration(
+        monitorUID=uid,
+        interval=interval,
+        baselineDigest="" if loaded is None else loaded.digest,
+        protocols={port.name: port.protocol.value for port in spec.collection.ports},
+        model="" if model is None else model.name,
+        sampleRatio=parse_decimal(spec.collection.sample_ratio),
+        columns=[
+            ColumnConfiguration(
+                name=column.name,
+                kind=column.kind,
+                role=column.role,
+                locator=column.locator,
+                cuts=column.cuts,
+                categories=column.categories,
+            )
+            for column in columns
+        ],
+        suspended=spec.suspend,
+    )

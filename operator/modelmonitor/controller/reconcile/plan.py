@@ -1,0 +1,342 @@
+"""The plan of a monitor: whether all that its spec names is there, and if not, what to do about it.
+
+Facts are gathered by `Planner`, one question to the API server after the other; what they mean is
+decided here too, as the first problem in a fixed order. Ready says only this; it never depends on
+pods, traffic, data or alerts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from modelmonitor.api.v1alpha1.conditions import (
+    NEEDS_A_PERSON,
+    BaselineReason,
+    ConditionType,
+    ReadyReason,
+    TargetReason,
+)
+from modelmonitor.api.v1alpha1.monitor import INJECTION_LABEL, ModelMonitor
+from modelmonitor.api.v1alpha1.status import ConditionStatus, Episode, EpisodePhase
+from modelmonitor.controller.gateways.api_server import JOBS, NAMESPACES, ApiServer
+from modelmonitor.controller.gateways.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    PermanentError,
+)
+from modelmonitor.controller.reconcile.baseline import (
+    Baselines,
+    Loaded,
+    Missing,
+    missing_columns,
+    needs_baseline,
+)
+from modelmonitor.controller.reconcile.claims import Claims
+from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
+from modelmonitor.core.capture import Obstacle, capture_obstacle
+from modelmonitor.core.retraining_job import Owner, job_manifest
+from modelmonitor.core.settings import Settings
+from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.times import format_time
+from modelmonitor.core.workloads import target_workload
+
+INJECTION_ENABLED: Final = "enabled"
+
+_READY_REASONS: Final = {reason.value: reason for reason in ReadyReason}
+_TARGET_REASONS: Final = {reason.value: reason for reason in TargetReason}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps a monitor from being Ready."""
+
+    reason: ReadyReason
+    message: str
+    """What is wrong and what to do, one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was found of all that a spec names."""
+
+    target: Target | None
+    target_problem: Problem | None
+    namespace_problem: Problem | None
+    baseline: Loaded | Missing | None
+    """None where the spec names none."""
+    job_problem: Problem | None
+    complete: bool = True
+    """False where the first problem kept the rest from being looked at."""
+
+    @property
+    def problem(self) -> Problem | None:
+        """The first problem, in the order in which a person would solve them."""
+        return (
+            self.target_problem
+            or self.namespace_problem
+            or _baseline_problem(self.baseline)
+            or self.job_problem
+        )
+
+    @property
+    def loaded(self) -> Loaded | None:
+        """The baseline in force."""
+        return self.baseline if isinstance(self.baseline, Loaded) else None
+
+    @property
+    def observable(self) -> bool:
+        """Whether there is a target of our own to collect from, whatever else is missing."""
+        return self.target is not None and self.target_problem is None
+
+
+class Planner:
+    """Asks the API server for what specs name."""
+
+    def __init__(
+        self, api: ApiServer, baselines: Baselines, claims: Claims, settings: Settings
+    ) -> None:
+        self._api = api
+        self._baselines = baselines
+        self._claims = claims
+        self._settings = settings
+
+    async def plan(self, key: Key, monitor: ModelMonitor) -> Plan:
+        """Return the plan of a monitor.
+
+        Raises
+        ------
+        TemporaryError
+            If the API server does not answer.
+        """
+        if not self._settings.looks_at(key.namespace):
+            return _only(_forbidden(key))
+        winner = self._claims.winner(key)
+        if winner is not None:
+            return _only(_conflicted(monitor, winner))
+        target, target_problem = await self._target(key, monitor)
+        return Plan(
+            target=target,
+            target_problem=target_problem,
+            namespace_problem=await self._namespace(key),
+            baseline=await self._baseline(key, monitor),
+            job_problem=await self._job(key, monitor),
+        )
+
+    async def _target(
+        self, key: Key, monitor: ModelMonitor
+    ) -> tuple[Target | None, Problem | None]:
+        reference = monitor.spec.target_ref
+        workload = target_workload(reference)
+        if workload is None or reference.api_version != RESOURCES[workload.kind].api_version:
+            return None, Problem(
+                ReadyReason.TARGET_KIND_UNSUPPORTED,
+                f"spec.targetRef: {reference.api_version} {reference.kind} cannot be watched: "
+                "name a Deployment or StatefulSet of apps/v1",
+            )
+        try:
+            body = await self._api.get(RESOURCES[workload.kind], key.namespace, workload.name)
+        except AccessDeniedError as error:
+            return None, _denied("read the target", error)
+        if body is None:
+            return None, Problem(
+                ReadyReason.TARGET_NOT_FOUND,
+                f"spec.targetRef: there is no {workload.kind} {workload.name} in namespace "
+                f"{key.namespace}: create it, or name another one",
+            )
+        target = parse_target(workload, body)
+        ports = [port.name for port in monitor.spec.collection.ports]
+        obstacle = capture_obstacle(target.template_metadata, target.template_spec, ports)
+        if obstacle is None:
+            return target, None
+        port_missing = obstacle.reason is Obstacle.PORT_NOT_FOUND
+        reason = ReadyReason.PORT_NOT_FOUND if port_missing else ReadyReason.CAPTURE_IMPOSSIBLE
+        return target, Problem(reason, f"{workload.kind} {workload.name}: {obstacle.message}")
+
+    async def _namespace(self, key: Key) -> Problem | None:
+        try:
+            body = await self._api.get(NAMESPACES, None, key.namespace)
+        except AccessDeniedError as error:
+            return _denied("read namespaces", error)
+        labels = {} if body is None else body["metadata"].get("labels") or {}
+        if labels.get(INJECTION_LABEL) == INJECTION_ENABLED:
+            return None
+        return Problem(
+            ReadyReason.NAMESPACE_NOT_ENABLED,
+            f"pods of this namespace get no collector: run `kubectl label namespace "
+            f"{key.namespace} {INJECTION_LABEL}={INJECTION_ENABLED}`",
+        )
+
+    async def _baseline(self, key: Key, monitor: ModelMonitor) -> Loaded | Missing | None:
+        baseline = monitor.spec.baseline
+        if baseline is None or baseline.config_map is None:
+            if not needs_baseline(monitor.spec):
+                return None
+            return Missing(
+                BaselineReason.BASELINE_NOT_FOUND,
+                "spec.baseline is not set, and metrics of type Drift, Distance or DataQuality "
+                "need one: name the ConfigMap that `modelmonitor baseline apply` wrote",
+            )
+        try:
+            found = await self._baselines.load(key, baseline.config_map.name)
+        except AccessDeniedError as error:
+            return Missing(
+                BaselineReason.ACCESS_DENIED, f"the operator may not read the baseline: {error}"
+            )
+        if isinstance(found, Missing):
+            return found
+        absent = missing_columns(monitor.spec, found.profile)
+        return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
+
+    async def _job(self, key: Key, monitor: ModelMonitor) -> Problem | None:
+        retraining = monitor.spec.retraining
+        if retraining is None:
+            return None
+        owner = Owner(key.name, key.namespace, monitor.metadata.uid)
+        job = job_manifest(retraining.job.template, owner, _trial_episode(key.name), "{}")
+        try:
+            await self._api.try_create(JOBS, key.namespace, job)
+        except AlreadyExistsError:
+            return None
+        except AccessDeniedError as error:
+            return _denied("create the retraining Job", error)
+        except PermanentError as error:
+            if "does not support dry run" in str(error):
+                return None  # a webhook in the way; the Job itself may well be created
+            return Problem(
+                ReadyReason.JOB_TEMPLATE_INVALID, f"spec.retraining.job.template: {error}"
+            )
+        return None
+
+
+def _trial_episode(monitor: str) -> Episode:
+    """Return the episode of the dry run; it has no number that a real one can have."""
+    return Episode(
+        number=1,
+        opened_at=format_time(0),
+        revision="",
+        baseline_digest="",
+        phase=EpisodePhase.OPENED,
+        metrics=[],
+        job_name=f"{monitor}-rt-0-dryrun",
+    )
+
+
+def _only(problem: Problem) -> Plan:
+    """Return the plan of a monitor that may not be looked at any further."""
+    return Plan(None, problem, None, None, None, complete=False)
+
+
+def _forbidden(key: Key) -> Problem:
+    return Problem(
+        ReadyReason.NAMESPACE_FORBIDDEN,
+        f"monitors are not allowed in namespace {key.namespace}: create it beside its target, in "
+        "a namespace that the operator looks at",
+    )
+
+
+def _conflicted(monitor: ModelMonitor, winner: str) -> Problem:
+    target = monitor.spec.target_ref
+    return Problem(
+        ReadyReason.CONFLICTED,
+        f"the older monitor {winner} watches {target.kind} {target.name} already: delete one of "
+        "the two, or name different models in spec.collection.model",
+    )
+
+
+def _denied(what: str, error: AccessDeniedError) -> Problem:
+    return Problem(
+        ReadyReason.ACCESS_DENIED, f"the operator may not {what}: {error}; check its role"
+    )
+
+
+def _baseline_problem(baseline: Loaded | Missing | None) -> Problem | None:
+    if not isinstance(baseline, Missing):
+        return None
+    return Problem(_READY_REASONS[baseline.reason.value], baseline.message)
+
+
+def invalid(message: str) -> Plan:
+    """Return the plan of a monitor whose spec breaks a rule."""
+    return _only(Problem(ReadyReason.INVALID_SPEC, message))
+
+
+def plan_drafts(plan: Plan) -> Sequence[ConditionDraft]:
+    """Return Ready, TargetResolved and BaselineReady, and Stalled where a person must act."""
+    return [_ready(plan), _target_resolved(plan), _baseline_ready(plan), *_stalled(plan)]
+
+
+def _ready(plan: Plan) -> ConditionDraft:
+    problem = plan.problem
+    if problem is None:
+        return ConditionDraft(
+            ConditionType.READY,
+            ConditionStatus.TRUE,
+            ReadyReason.SUCCEEDED,
+            ReadyReason.SUCCEEDED.sentence,
+        )
+    return ConditionDraft(
+        ConditionType.READY, ConditionStatus.FALSE, problem.reason, problem.message
+    )
+
+
+def _stalled(plan: Plan) -> list[ConditionDraft]:
+    problem = plan.problem
+    if problem is None or problem.reason not in NEEDS_A_PERSON:
+        return []
+    return [
+        ConditionDraft(ConditionType.STALLED, ConditionStatus.TRUE, problem.reason, problem.message)
+    ]
+
+
+def _target_resolved(plan: Plan) -> ConditionDraft:
+    problem, target = plan.target_problem, plan.target
+    if problem is None and target is not None:
+        return ConditionDraft(
+            ConditionType.TARGET_RESOLVED,
+            ConditionStatus.TRUE,
+            TargetReason.TARGET_FOUND,
+            f"{target.workload.kind} {target.workload.name} and its ports were found",
+        )
+    reason = None if problem is None else _TARGET_REASONS.get(problem.reason.value)
+    if problem is not None and reason is not None:
+        return ConditionDraft(
+            ConditionType.TARGET_RESOLVED, ConditionStatus.FALSE, reason, problem.message
+        )
+    if target is not None:  # found, and something else is wrong with it
+        return ConditionDraft(
+            ConditionType.TARGET_RESOLVED,
+            ConditionStatus.TRUE,
+            TargetReason.TARGET_FOUND,
+            f"{target.workload.kind} {target.workload.name} was found",
+        )
+    return ConditionDraft(
+        ConditionType.TARGET_RESOLVED,
+        ConditionStatus.UNKNOWN,
+        TargetReason.PROGRESSING,
+        TargetReason.PROGRESSING.sentence,
+    )
+
+
+def _baseline_ready(plan: Plan) -> ConditionDraft:
+    kind = ConditionType.BASELINE_READY
+    if isinstance(plan.baseline, Missing):
+        return ConditionDraft(
+            kind, ConditionStatus.FALSE, plan.baseline.reason, plan.baseline.message
+        )
+    if isinstance(plan.baseline, Loaded):
+        rows = plan.baseline.profile.rows
+        message = f"{plan.baseline.digest[:19]} from {rows} rows"
+        return ConditionDraft(kind, ConditionStatus.TRUE, BaselineReason.LOADED, message)
+    if not plan.complete:
+        return ConditionDraft(
+            kind,
+            ConditionStatus.UNKNOWN,
+            BaselineReason.PROGRESSING,
+            BaselineReason.PROGRESSING.sentence,
+        )
+    return ConditionDraft(
+        kind,
+        ConditionStatus.TRUE,
+        BaselineReason.NOT_REQUIRED,
+        BaselineReason.NOT_REQUIRED.sentence,
+    )
