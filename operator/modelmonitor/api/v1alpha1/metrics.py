@@ -254,7 +254,13 @@ class Metric(ApiModel):
     """One thing that is measured and judged; `type` says which member holds its options."""
 
     name: ObjectName = Field(description="Name of the metric, unique in the monitor.")
-    type: MetricType = Field(description="What is measured.")
+    type: MetricType = Field(
+        description="What is measured. RequestRate: requests per second, all pods together; "
+        "Latency: a quantile of the response time in seconds; ErrorRatio: share of requests that "
+        "failed, 0 to 1; DataQuality: share of rows with a flaw, 0 to 1, worst column; Drift: "
+        "shift of a column's distribution against the baseline, as a share of the rows, 0 to 1; "
+        "Distance: a chosen distance of one column's distribution from the baseline's."
+    )
     latency: LatencyOptions | None = Field(
         default=None, description="Options of type Latency, required there."
     )

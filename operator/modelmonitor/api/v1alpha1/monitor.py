@@ -52,7 +52,7 @@ class ModelMonitor(ApiModel):
 
     @rule(
         "self.metadata.name.size() <= 40",
-        "the name must be at most 40 characters long: Jobs get names made from it",
+        "metadata.name must be at most 40 characters long: Jobs get names made from it",
         at=".metadata.name",
     )
     def _name_leaves_room(self) -> bool:

@@ -1,0 +1,33 @@
+"""Which files are written from the models, and what stands in them."""
+
+from pathlib import Path
+from typing import Final
+
+from modelmonitor.crd.definition import crd_yaml
+from modelmonitor.crd.reference import reference_markdown
+
+CRD_FILE: Final = Path("crds/modelmonitors.yaml")
+REFERENCE_FILE: Final = Path("docs/reference/modelmonitor.md")
+
+
+def generated_files() -> dict[Path, str]:
+    """Return the text of every generated file, by its path below the top of the project."""
+    return {CRD_FILE: crd_yaml(), REFERENCE_FILE: reference_markdown()}
+
+
+def write(top: Path) -> list[Path]:
+    """Write the files that differ below a folder; returns those."""
+    changed = differing(top)
+    for path in changed:
+        (top / path).parent.mkdir(parents=True, exist_ok=True)
+        (top / path).write_text(generated_files()[path], encoding="utf-8")
+    return changed
+
+
+def differing(top: Path) -> list[Path]:
+    """Return the generated files that are missing below a folder or hold something else."""
+    return [path for path, text in generated_files().items() if _text(top / path) != text]
+
+
+def _text(path: Path) -> str | None:
+    return path.read_text(encoding="utf-8") if path.exists() else None
