@@ -80,12 +80,15 @@ class PlanBook:
     def __len__(self) -> int:
         return len(self._by_name)
 
-    def replace(self, plans: Iterable[InjectionPlan]) -> None:
-        """Forget everything and keep these plans."""
-        self._by_name.clear()
-        self._by_workload.clear()
-        for plan in plans:
+    def replace(self, namespace: str | None, plans: Iterable[InjectionPlan]) -> None:
+        """Keep these plans and forget all others of the namespace; None: of all namespaces."""
+        kept = list(plans)
+        for plan in kept:
             self.put(plan)
+        names = {(plan.namespace, plan.monitor) for plan in kept}
+        for place, monitor in set(self._by_name) - names:
+            if namespace is None or place == namespace:
+                self.remove(place, monitor)
 
     def put(self, plan: InjectionPlan) -> None:
         """Keep a plan in place of the one of the same monitor."""

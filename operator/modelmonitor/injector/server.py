@@ -1,0 +1,127 @@
+"""The two servers of the injector: the webhook over TLS, and health and metrics in the clear.
+
+The webhook says yes to everything. What goes wrong inside is counted, logged, and costs the pod its
+collector, never its start.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from modelmonitor.core.workloads import workload_of
+from modelmonitor.injector.admission import Admission, PodRequest, Skipped
+from modelmonitor.injector.metrics import InjectorMetrics
+from modelmonitor.injector.mutation import Mutation, Reason, untouched
+from modelmonitor.injector.review import decode_review, encode_review
+
+MAX_REVIEW_BYTES: Final = 8 * 1024 * 1024
+"""Several times what the API server stores of one object."""
+INTERNAL_ERROR: Final = "InternalError"
+_QUIET: Final = frozenset({Skipped.NOT_MONITORED, Skipped.NOT_OURS, Reason.ALREADY_INJECTED})
+"""Reasons that are most pods' and say nothing."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Readiness:
+    """What must be there before pods are sent to this replica."""
+
+    monitors_listed: bool = False
+    certificate_loaded: bool = False
+    root_keys_known: bool = False
+
+    def problem(self) -> str:
+        """Return why this replica is not ready; empty if it is."""
+        missing = {
+            "the first list of monitors is not complete": not self.monitors_listed,
+            "there is no certificate yet": not self.certificate_loaded,
+            "the controller has not published its public key yet": not self.root_keys_known,
+        }
+        return "; ".join(sentence for sentence, holds in missing.items() if holds)
+
+
+def webhook_app(admission: Admission, metrics: InjectorMetrics) -> web.Application:
+    """Return the server of `POST /mutate`."""
+
+    async def mutate(request: web.Request) -> web.Response:
+        payload = await request.read()
+        try:
+            review = decode_review(payload)
+        except msgspec.DecodeError as error:
+            metrics.errors.inc()
+            logger.warning("not an AdmissionReview: %s", error)
+            raise web.HTTPBadRequest(text="not an AdmissionReview\n") from error
+        with metrics.admission_seconds.time():
+            mutation = _decide(admission, review, metrics)
+        return web.Response(
+            body=encode_review(review.uid, mutation), content_type="application/json"
+        )
+
+    app = web.Application(client_max_size=MAX_REVIEW_BYTES)
+    app.add_routes([web.post("/mutate", mutate)])
+    return app
+
+
+def health_app(problem: Callable[[], str], registry: CollectorRegistry) -> web.Application:
+    """Return the server of /livez, /readyz and /metrics.
+
+    Parameters
+    ----------
+    problem
+        Returns why the process is not ready; empty if it is.
+    registry
+        What /metrics shows.
+    """
+
+    async def livez(_: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
+
+    async def readyz(_: web.Request) -> web.Response:
+        why = problem()
+        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(
+            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
+        )
+
+    app = web.Application()
+    app.add_routes(
+        [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
+    )
+    return app
+
+
+def _decide(admission: Admission, review: PodRequest, metrics: InjectorMetrics) -> Mutation:
+    try:
+        mutation = admission.decide(review)
+    except Exception:
+        # Whatever it was, it must not keep a pod from starting.
+        metrics.errors.inc()
+        logger.exception("a pod was admitted unchanged after an error", extra=_about(review))
+        mutation = untouched(INTERNAL_ERROR, "the injector failed; see its log")
+    metrics.admissions.labels(mutation.outcome, mutation.reason).inc()
+    if mutation.reason not in _QUIET:
+        logger.info(
+            mutation.message,
+            extra=_about(review) | {"outcome": mutation.outcome, "reason": mutation.reason},
+        )
+    return mutation
+
+
+def _about(review: PodRequest) -> dict[str, str]:
+    metadata = review.pod.get("metadata")
+    if not isinstance(metadata, dict):
+        return {"namespace": review.namespace}
+    try:
+        workload = workload_of(metadata)
+    except (AttributeError, KeyError, TypeError):
+        workload = None
+    name = metadata.get("name") or metadata.get("generateName") or ""
+    return {"namespace": review.namespace, "pod": str(name), "workload": str(workload or "")}
