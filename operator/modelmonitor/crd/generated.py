@@ -7,12 +7,14 @@ from modelmonitor.crd.definition import crd_yaml
 from modelmonitor.crd.reference import reference_markdown
 
 CRD_FILE: Final = Path("crds/modelmonitors.yaml")
+CHART_CRD_FILE: Final = Path("helm/modelmonitor/files/crds/modelmonitors.yaml")
 REFERENCE_FILE: Final = Path("docs/reference/modelmonitor.md")
 
 
 def generated_files() -> dict[Path, str]:
     """Return the text of every generated file, by its path below the top of the project."""
-    return {CRD_FILE: crd_yaml(), REFERENCE_FILE: reference_markdown()}
+    crd = crd_yaml()
+    return {CRD_FILE: crd, CHART_CRD_FILE: crd, REFERENCE_FILE: reference_markdown()}
 
 
 def write(top: Path) -> list[Path]:

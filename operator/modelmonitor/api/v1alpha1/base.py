@@ -5,6 +5,7 @@ operator must be able to read objects written for a newer schema.
 """
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -12,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     GetJsonSchemaHandler,
+    ValidationInfo,
     model_validator,
 )
 from pydantic.alias_generators import to_camel
@@ -23,6 +25,9 @@ from modelmonitor.api.v1alpha1.rules import BrokenRulesError, CheckedRule, Rule,
 DECIMAL_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?$"
 DURATION_PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
+SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
+API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"
+KIND_PATTERN: Final = r"^[A-Z][A-Za-z0-9]*$"
 CPU_PATTERN: Final = r"^([1-9][0-9]{0,5}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
 MEMORY_PATTERN: Final = r"^[1-9][0-9]{0,11}(k|M|G|Ki|Mi|Gi)?$"
 
@@ -38,8 +43,15 @@ DurationString = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 """The name of a Kubernetes object or of a list entry: a DNS label."""
 
+SubdomainName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
+"""The name of a Kubernetes object that may hold dots."""
+
 ColumnName = Annotated[str, Field(min_length=1, max_length=128)]
 """The name of an input or output column, as the baseline profile spells it."""
+
+
+RULES_LATER: Final = object()
+"""Validation context: do not check rules, the caller asks for `broken_rules` of the whole."""
 
 
 class ApiModel(BaseModel):
@@ -77,11 +89,26 @@ class ApiModel(BaseModel):
         return schema
 
     @model_validator(mode="after")
-    def _obey_rules(self) -> Self:
+    def _obey_rules(self, info: ValidationInfo) -> Self:
+        if info.context is RULES_LATER:
+            return self
         broken = tuple(each.rule for each in self.checked_rules if not each.holds(self))
         if broken:
             raise BrokenRulesError(broken)
         return self
+
+    def broken_rules(self) -> Iterator[tuple[tuple[str | int, ...], Rule]]:
+        """Yield every rule that is broken here or below, with the path of its object."""
+        for each in self.checked_rules:
+            if not each.holds(self):
+                yield (), each.rule
+        for name, field in type(self).model_fields.items():
+            member = getattr(self, name)
+            entries = enumerate(member) if isinstance(member, list) else [(None, member)]
+            for index, entry in entries:
+                if isinstance(entry, ApiModel):
+                    here = (field.alias or name,) if index is None else (field.alias or name, index)
+                    yield from (((*here, *path), rule) for path, rule in entry.broken_rules())
 
     def to_wire(self) -> dict[str, Any]:
         """Return the object as the API server stores it: camelCase, without absent fields."""

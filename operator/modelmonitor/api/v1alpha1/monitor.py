@@ -4,7 +4,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from modelmonitor.api.v1alpha1.base import ApiModel
+from modelmonitor.api.v1alpha1.base import ApiModel, SubdomainName
 from modelmonitor.api.v1alpha1.rules import rule
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
@@ -30,7 +30,7 @@ INJECTION_LABEL: Final = f"{GROUP}/injection"
 class ObjectMeta(ApiModel):
     """The metadata that the operator uses."""
 
-    name: str
+    name: SubdomainName
     namespace: str
     uid: str = ""
     generation: int = 0

@@ -14,14 +14,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from modelmonitor.api.v1alpha1.base import (
+    API_VERSION_PATTERN,
     CPU_PATTERN,
     DECIMAL_PATTERN,
     DURATION_PATTERN,
+    KIND_PATTERN,
     MEMORY_PATTERN,
     NAME_PATTERN,
+    RULES_LATER,
+    SUBDOMAIN_PATTERN,
 )
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
-from modelmonitor.api.v1alpha1.rules import BrokenRulesError
 
 _OPAQUE: Final = ("spec", "retraining", "job", "template")
 """What lies below is another kind's business and is kept as it is."""
@@ -34,6 +37,10 @@ _BY_PATTERN: Final = {
     "(seconds, ratios, bytes)",
     DURATION_PATTERN: "is not a duration: write for example 30s, 5m or 1h30m (units h, m, s, ms)",
     NAME_PATTERN: "is not a name: use lower-case letters, digits and -, with no - at the ends",
+    SUBDOMAIN_PATTERN: "is not a name: use lower-case letters, digits, - and ., with only letters "
+    "and digits at the ends",
+    API_VERSION_PATTERN: "is not an API version: write for example apps/v1",
+    KIND_PATTERN: "is not a kind: write for example Deployment",
     CPU_PATTERN: 'is not an amount of CPU: write for example "50m" or "0.5"',
     MEMORY_PATTERN: 'is not an amount of memory: write for example "96Mi"',
 }
@@ -74,13 +81,23 @@ def parse_monitor(body: Mapping[str, Any]) -> ModelMonitor:
     """
     plain = without_nulls(body)
     try:
-        return ModelMonitor.model_validate_json(orjson.dumps(plain), strict=True)
+        text = orjson.dumps(plain)
+        monitor = ModelMonitor.model_validate_json(text, strict=True, context=RULES_LATER)
     except orjson.JSONEncodeError as error:
         raise InvalidMonitorError((FieldProblem("", f"not JSON: {error}"),)) from error
     except ValidationError as error:
         details = error.errors(include_url=False)
-        problems = (problem for each in details for problem in _problems(each, plain))
+        problems = (
+            FieldProblem(format_path(each["loc"], plain), _sentence(each)) for each in details
+        )
         raise InvalidMonitorError(tuple(dict.fromkeys(problems))) from error
+    broken = tuple(
+        FieldProblem((format_path(path, plain) + rule.at).removeprefix("."), rule.message)
+        for path, rule in monitor.broken_rules()
+    )
+    if broken:
+        raise InvalidMonitorError(broken)
+    return monitor
 
 
 def without_nulls(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,16 +131,6 @@ def format_path(parts: Sequence[str | int], body: Any) -> str:
             here = here.get(part) if isinstance(here, Mapping) else None
             text += f".{part}" if text else part
     return text
-
-
-def _problems(details: ErrorDetails, body: Mapping[str, Any]) -> list[FieldProblem]:
-    path = format_path(details["loc"], body)
-    error = details.get("ctx", {}).get("error")
-    if isinstance(error, BrokenRulesError):
-        return [
-            FieldProblem((path + rule.at).removeprefix("."), rule.message) for rule in error.rules
-        ]
-    return [FieldProblem(path, _sentence(details))]
 
 
 def _sentence(details: ErrorDetails) -> str:

@@ -6,9 +6,12 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import AfterValidator, Field
 
 from modelmonitor.api.v1alpha1.base import (
+    API_VERSION_PATTERN,
+    KIND_PATTERN,
     ApiModel,
     DurationString,
     ObjectName,
+    SubdomainName,
     distinct,
     distinct_names,
     list_map,
@@ -19,15 +22,8 @@ from modelmonitor.api.v1alpha1.collection import Collection
 from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
 from modelmonitor.api.v1alpha1.rules import Rule, RuleReason, rule
 
-API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"
-KIND_PATTERN: Final = r"^[A-Z][A-Za-z0-9]*$"
-SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
-
 MIN_INTERVAL_SECONDS: Final = 5.0
 MAX_INTERVAL_SECONDS: Final = 3600.0
-
-SubdomainName = Annotated[str, Field(min_length=1, max_length=253, pattern=SUBDOMAIN_PATTERN)]
-"""The name of a Kubernetes object that may hold dots."""
 
 
 class BaselineType(StrEnum):
