@@ -54,6 +54,10 @@ class Session:
     gone: bool = False
     """The pod no longer exists."""
 
+    def is_over(self) -> bool:
+        """Return whether nothing more can come from this collector."""
+        return self.finished or self.gone
+
 
 @dataclass
 class Collection:
@@ -69,14 +73,12 @@ class Collection:
         """Take note of the pods that exist now; return those whose farewell is to begin."""
         present = {pod.address.pod_uid: pod for pod in pods}
         for uid in [uid for uid in self.sessions if uid not in present]:
-            session = self.sessions.pop(uid)
-            session.gone = True
+            self.sessions.pop(uid).gone = True
         farewells = []
         for uid, pod in present.items():
-            session = self.sessions.get(uid)
-            if session is None:
-                session = Session(pod.address, cursor=self.inbox.cursor(uid))
-                self.sessions[uid] = session
+            if uid not in self.sessions:
+                self.sessions[uid] = Session(pod.address, cursor=self.inbox.cursor(uid))
+            session = self.sessions[uid]
             session.address = pod.address
             if pod.leaving and not session.leaving:
                 session.leaving = True
@@ -125,7 +127,7 @@ class Puller:
         arrived
             Called after panes were taken.
         """
-        while not session.finished and not session.gone:
+        while not session.is_over():
             before = len(collection.inbox.waiting)
             await self._pull(collection, session, FAREWELL_WAIT)
             if len(collection.inbox.waiting) > before:
@@ -179,7 +181,7 @@ class Puller:
         if reply.panes:
             last = reply.panes[-1]
             session.cursor = Cursor(last.bootID, last.seq)
-            session.finished = session.finished or last.final
+            session.finished = session.leaving and last.final
 
     def _failed(self, session: Session, error: GatewayError) -> None:
         session.problem = str(error)
