@@ -90,6 +90,19 @@ class MonitorWatch:
             earlier = [seen for seen in self._history if seen.at < moment]
             return earlier[-1:] + later
 
+    def latest(self) -> Seen:
+        """Return the state that holds now.
+
+        Raises
+        ------
+        ExpectationError
+            If the monitor has not been seen yet.
+        """
+        with self._changed:
+            if not self._history:
+                raise ExpectationError("the monitor has not been seen yet")
+            return self._history[-1]
+
     def wait_for(self, what: str, predicate: Predicate, timeout: float) -> Seen:
         """Return the first state from now on that satisfies `predicate`; the present one counts.
 
@@ -115,6 +128,8 @@ class MonitorWatch:
         while not self._stopped.is_set():
             self._process = self._kubectl.stream(*self._arguments)
             with self._process as process:
+                if self._stopped.is_set():  # set while the process started: nobody else ends it
+                    process.terminate()
                 if process.stdout is not None:
                     for body in json_objects(process.stdout):
                         self._remember(ModelMonitor.model_validate(body))
