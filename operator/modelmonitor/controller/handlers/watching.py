@@ -76,7 +76,7 @@ class WatchThread:
         self._namespaces = tuple(namespaces)
         self._ended = ended
         self._stopping = threading.Event()
-        self._stop: Callable[[], None] | None = None
+        self._stop: Callable[[], object] | None = None
         self._thread = threading.Thread(target=self._run, name="kopf", daemon=True)
 
     def start(self) -> None:
