@@ -19,6 +19,7 @@ MAX_COLUMNS: Final = 512
 MAX_CUTS: Final = 256
 MAX_CATEGORIES: Final = 1024
 MAX_NAME: Final = 128
+MAX_ENVELOPES: Final = 8
 
 
 class ColumnKind(StrEnum):
@@ -47,6 +48,23 @@ class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Position in the output's last dimension; 0 where it has only one value a row."""
 
 
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one column's shares did over the baseline's own blocks of one length.
+
+    A numeric column has one share per cut (the part of the values at or below it), a categorical
+    one per cell.
+    """
+
+    seconds: float
+    """Length of the blocks."""
+    phi: float = 1.0
+    """Variance inflation of the shares within and between blocks of this length, at least 1."""
+    low: list[float] = []
+    """Smallest value of each share in any block."""
+    high: list[float] = []
+    """Largest value of each share in any block."""
+
+
 class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One column of the baseline."""
 
@@ -61,7 +79,7 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     cuts: list[float] = []
     """Numeric: minimum, quantile edges, maximum; strictly increasing; finite."""
     categories: list[str] = []
-    """Categorical: known values, most frequent first. Numbers are written as `core.columns` says."""
+    """Categorical: known values as `core.columns` writes them, most frequent first."""
     complete: bool = True
     """Categorical: every baseline value is listed, so that an unlisted one is new."""
     cells: list[int] = []
@@ -71,6 +89,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     phi: float = 1.0
     """Long-run variance inflation of the column's shares, at least 1; rows / phi are worth one
     independent row each."""
+    envelopes: list[Envelope] = []
+    """Shortest blocks first; empty where the rows had no times."""
     warnings: list[str] = []
     """Why the column cannot be watched well, as sentences."""
 
@@ -89,6 +109,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     lastTime: str = ""
     ordered: bool = False
     """The rows were in time order, so that phi could be estimated."""
+    warnings: list[str] = []
+    """Why the whole baseline is weak, as sentences."""
 
     @property
     def inputs(self) -> list[ColumnProfile]:
@@ -181,3 +203,21 @@ def _check_column(column: ColumnProfile) -> None:
         raise InvalidProfileError(f"{where}.phi: must be at least 1")
     if column.role is not ColumnRole.INPUT and column.locator is None:
         raise InvalidProfileError(f"{where}.locator: outputs need one")
+    for number, envelope in enumerate(column.envelopes):
+        _check_envelope(envelope, column, f"{where}.envelopes[{number}]")
+    if len(column.envelopes) > MAX_ENVELOPES:
+        raise InvalidProfileError(f"{where}.envelopes: at most {MAX_ENVELOPES} are allowed")
+
+
+def _check_envelope(envelope: Envelope, column: ColumnProfile, where: str) -> None:
+    shares = len(column.cells) - (1 if column.kind is ColumnKind.NUMERIC else 0)
+    if len(envelope.low) != shares or len(envelope.high) != shares:
+        raise InvalidProfileError(f"{where}: low and high must have {shares} shares")
+    if not all(
+        0 <= low <= high <= 1 for low, high in zip(envelope.low, envelope.high, strict=True)
+    ):
+        raise InvalidProfileError(f"{where}: shares must be 0 <= low <= high <= 1")
+    if not math.isfinite(envelope.seconds) or envelope.seconds <= 0:
+        raise InvalidProfileError(f"{where}.seconds: must be more than 0")
+    if not math.isfinite(envelope.phi) or envelope.phi < 1:
+        raise InvalidProfileError(f"{where}.phi: must be at least 1")

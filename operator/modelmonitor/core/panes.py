@@ -1,0 +1,230 @@
+"""Pane algebra: panes of replicas and intervals become totals, by addition.
+
+What happened on the wire (`Traffic`) adds up over everything. What the rows said (`ColumnTotals`)
+adds up only within one revision and one baseline, because counts at different cut points mean
+different things. Addition is associative and commutative, so the order of arrival does not matter.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from modelmonitor.core.latency import merge
+from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.wire.pane import NO_RESPONSE, ColumnCounts, LatencyCounts, Pane
+
+Counts = NDArray[np.int64]
+Key = TypeVar("Key", str, int)
+
+
+class MixedPanesError(ValueError):
+    """Panes whose columns cannot be added: another revision, baseline or set of cells."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traffic:
+    """What happened on the wire, summed over panes."""
+
+    panes: int = 0
+    seen: int = 0
+    decoded: int = 0
+    sampled: int = 0
+    undecodable: Mapping[str, int] = field(default_factory=dict)
+    codes: Mapping[str, int] = field(default_factory=dict)
+    """HTTP status code, or `none` → requests."""
+    latency: Mapping[str, LatencyCounts] = field(default_factory=dict)
+    """`Response` and `FirstByte` → latencies."""
+    forwarded_bytes: int = 0
+    copied_bytes: int = 0
+    gap: float = 0.0
+    """Seconds without observer, summed over panes."""
+    watched: float = 0.0
+    """Seconds that the panes span, summed over panes."""
+
+    def __add__(self, other: "Traffic") -> "Traffic":
+        """Return both together."""
+        return _sum_traffic((self, other))
+
+    def errors(self, classes: Iterable[str]) -> int:
+        """Return the requests whose status code is one of `classes`, such as `5xx` or `429`.
+
+        A request whose connection ended without a response is always an error.
+        """
+        wanted = tuple(classes)
+        return sum(
+            count
+            for code, count in self.codes.items()
+            if code == NO_RESPONSE or any(_is_of(code, each) for each in wanted)
+        )
+
+
+NOTHING: Final = Traffic()
+"""No pane at all; adding it changes nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColumnTotals:
+    """One column's values, summed over panes."""
+
+    rows: int = 0
+    missing: int = 0
+    mismatched: int = 0
+    infinite: int = 0
+    below: int = 0
+    above: int = 0
+    unknown: int = 0
+    cells: Counts
+    """Shape `(n_cuts + 1,)` or `(n_categories + 1,)`, as in `ColumnCounts.cells`."""
+    total: float = 0.0
+    squares: float = 0.0
+
+    @property
+    def valued(self) -> int:
+        """Rows that carry a usable value: neither missing nor of the wrong type."""
+        return int(self.cells.sum())
+
+    def __add__(self, other: "ColumnTotals") -> "ColumnTotals":
+        """Return both together.
+
+        Raises
+        ------
+        MixedPanesError
+            If the two have different numbers of cells.
+        """
+        if not (self.cells.size and other.cells.size):
+            cells = self.cells if self.cells.size else other.cells
+        elif self.cells.size == other.cells.size:
+            cells = self.cells + other.cells
+        else:
+            raise MixedPanesError(
+                f"{self.cells.size} and {other.cells.size} cells cannot be added: "
+                "they were counted by different baselines"
+            )
+        return ColumnTotals(
+            rows=self.rows + other.rows,
+            missing=self.missing + other.missing,
+            mismatched=self.mismatched + other.mismatched,
+            infinite=self.infinite + other.infinite,
+            below=self.below + other.below,
+            above=self.above + other.above,
+            unknown=self.unknown + other.unknown,
+            cells=cells,
+            total=self.total + other.total,
+            squares=self.squares + other.squares,
+        )
+
+
+def traffic_of(panes: Iterable[Pane]) -> Traffic:
+    """Return the sum of what panes saw on the wire, over replicas, revisions and time."""
+    return _sum_traffic(_traffic(pane) for pane in panes)
+
+
+def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:
+    """Return the columns of panes, summed.
+
+    Raises
+    ------
+    MixedPanesError
+        If the panes are not all of one revision and one baseline.
+    """
+    totals: dict[str, ColumnTotals] = {}
+    origin: tuple[str, str] | None = None
+    for pane in panes:
+        here = (pane.revision, pane.baselineDigest)
+        if origin is not None and here != origin:
+            raise MixedPanesError(
+                f"panes of {origin} and {here} (revision, baseline) cannot be added"
+            )
+        origin = here
+        for name, counts in pane.columns.items():
+            one = _column(counts)
+            totals[name] = totals[name] + one if name in totals else one
+    return totals
+
+
+def fits(pane: Pane, profile: Profile) -> bool:
+    """Return whether the pane counts every column in the cells that the profile has.
+
+    Same digest means same cells; a collector that breaks this is not believed.
+    """
+    return all(
+        column.name not in pane.columns
+        or len(pane.columns[column.name].cells) == len(column.cells)
+        or not pane.columns[column.name].cells
+        for column in profile.columns
+    )
+
+
+def empty_totals(column: ColumnProfile) -> ColumnTotals:
+    """Return the totals of no pane, in the cells of a profile's column."""
+    cells = len(column.cells) if column.kind is not ColumnKind.IGNORED else 0
+    return ColumnTotals(cells=np.zeros(cells, np.int64))
+
+
+def _traffic(pane: Pane) -> Traffic:
+    requests = pane.requests
+    return Traffic(
+        panes=1,
+        seen=requests.seen,
+        decoded=requests.decoded,
+        sampled=requests.sampled,
+        undecodable=requests.undecodable,
+        codes=requests.codes,
+        latency=pane.latency,
+        forwarded_bytes=pane.forwardedBytes,
+        copied_bytes=pane.copiedBytes,
+        gap=pane.observerGapSeconds,
+        watched=pane.end - pane.start,
+    )
+
+
+def _column(counts: ColumnCounts) -> ColumnTotals:
+    return ColumnTotals(
+        rows=counts.rows,
+        missing=counts.missing,
+        mismatched=counts.mismatched,
+        infinite=counts.infinite,
+        below=counts.below,
+        above=counts.above,
+        unknown=counts.unknown,
+        cells=np.asarray(counts.cells, dtype=np.int64),
+        total=counts.total,
+        squares=counts.squares,
+    )
+
+
+def _sum_traffic(parts: Iterable[Traffic]) -> Traffic:
+    taken = list(parts)
+    by_kind: dict[str, list[LatencyCounts]] = {}
+    for part in taken:
+        for kind, counts in part.latency.items():
+            by_kind.setdefault(kind, []).append(counts)
+    return Traffic(
+        panes=sum(part.panes for part in taken),
+        seen=sum(part.seen for part in taken),
+        decoded=sum(part.decoded for part in taken),
+        sampled=sum(part.sampled for part in taken),
+        undecodable=_sum_counts(part.undecodable for part in taken),
+        codes=_sum_counts(part.codes for part in taken),
+        latency={kind: merge(counts) for kind, counts in by_kind.items()},
+        forwarded_bytes=sum(part.forwarded_bytes for part in taken),
+        copied_bytes=sum(part.copied_bytes for part in taken),
+        gap=math.fsum(part.gap for part in taken),
+        watched=math.fsum(part.watched for part in taken),
+    )
+
+
+def _sum_counts(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
+    summed: dict[Key, int] = {}
+    for part in parts:
+        for key, count in part.items():
+            summed[key] = summed.get(key, 0) + count
+    return summed
+
+
+def _is_of(code: str, wanted: str) -> bool:
+    return code[:1] == wanted[:1] if wanted.endswith("xx") else code == wanted
