@@ -3,12 +3,15 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
-from . import images, lifecycle, settings
+from . import images, lifecycle, project_images, settings
+from .apiserver import running_apiserver
 from .settings import Settings
 from .shell import ClusterError, log
 from .toolchain import Toolchain
@@ -41,8 +44,12 @@ def _parser() -> argparse.ArgumentParser:
     add("up", _up)
     add("down", _down)
     add("kubeconfig", _kubeconfig)
+    add("apiserver", _apiserver)
     load = add("load-image", _load_image)
     load.add_argument("archives", nargs="+", type=Path, help="archives as `docker save` writes")
+    build_images = add("build-images", _build_images)
+    build_images.add_argument("--tag", help="version of the images (default: digest of the code)")
+    build_images.add_argument("--load", action="store_true", help="also load them on the nodes")
     return parser
 
 
@@ -71,10 +78,29 @@ def _kubeconfig(chosen: Settings, _: Arguments) -> None:
     sys.stdout.write(f"{chosen.kubeconfig}\n")
 
 
+def _apiserver(chosen: Settings, _: Arguments) -> None:
+    """Run an API server without nodes on loopback until interrupted; prints its kubeconfig."""
+    with running_apiserver(chosen.cache) as kubeconfig:
+        sys.stdout.write(f"{kubeconfig}\n")
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            signal.pause()
+
+
 def _load_image(chosen: Settings, arguments: Arguments) -> None:
     """Import image archives on all nodes."""
     _need_root()
-    images.load(chosen, arguments.archives)
+    for archive in arguments.archives:
+        images.load_archive(chosen, archive)
+
+
+def _build_images(chosen: Settings, arguments: Arguments) -> None:
+    """Build the project's images; prints their names."""
+    _need_root()
+    tags = project_images.build(chosen.cache, arguments.tag)
+    if arguments.load:
+        images.load(chosen, project_images.layout(chosen.cache), tags)
+    sys.stdout.writelines(f"{tag}\n" for tag in tags)
 
 
 def _need_root() -> None:

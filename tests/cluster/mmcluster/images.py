@@ -1,43 +1,65 @@
-"""Bringing image archives onto the nodes."""
+"""Bringing images onto the nodes."""
 
+import subprocess
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
 
-from . import archive, machines
+from . import machines
+from .layout import Layout
 from .machines import Machine
 from .nodes import ctr
 from .settings import Settings
-from .shell import run, step, write
+from .shell import ClusterError, log, run, step
 
 
-def load(settings: Settings, archives: Iterable[Path]) -> None:
-    """Import archives on all nodes, except where a node has exactly that image already."""
-    targets = list(product(machines.nodes(settings), archives))
+def load(settings: Settings, layout: Layout, tags: Iterable[str]) -> None:
+    """Import images on all nodes; a node that has exactly this image is left alone."""
+    targets = list(product(machines.nodes(settings), tags))
     with ThreadPoolExecutor() as pool:
-        for result in [pool.submit(_load, node, path) for node, path in targets]:
+        for result in [pool.submit(_load, node, layout, tag) for node, tag in targets]:
             result.result()
 
 
-def _load(node: Machine, path: Path) -> None:
-    tags, digest = archive.tags_and_digest(path)
-    if _has(node, tags, digest):
+def load_archive(settings: Settings, archive: Path) -> None:
+    """Import an archive as `docker save` writes it on all nodes."""
+    for node in machines.nodes(settings):
+        with step(f"{node.name}: loading {archive.name}"), archive.open("rb") as content:
+            run(*ctr(node, "images", "import", "-"), stdin=content)
+
+
+def _load(node: Machine, layout: Layout, tag: str) -> None:
+    if _digests(node).get(tag) == layout.digest(tag):
         return
-    with step(f"{node.name}: loading {', '.join(tags)}"), path.open("rb") as content:
-        run(*ctr(node, "images", "import", "-"), stdin=content)
-    for tag in tags:
-        write(_record(node, tag), digest)
+    with step(f"{node.name}: loading {tag}"):
+        present = set(run(*ctr(node, "content", "list", "-q")).split())
+        try:
+            _import(node, layout, tag, present)
+        except ClusterError as error:
+            # containerd may have collected a layer between the question and the import.
+            log.info("%s: loading all layers of %s, because %s", node.name, tag, error)
+            _import(node, layout, tag, set())
 
 
-def _has(node: Machine, tags: list[str], digest: str) -> bool:
-    # containerd knows names only; which build a name stands for is recorded beside it.
-    present = set(run(*ctr(node, "images", "list", "-q")).split())
-    records = [_record(node, tag) for tag in tags]
-    return present >= set(tags) and all(
-        record.exists() and record.read_text() == digest for record in records
-    )
+def _import(node: Machine, layout: Layout, tag: str, present: set[str]) -> None:
+    command = [str(part) for part in ctr(node, "images", "import", "-")]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("both were asked for")
+        try:
+            with process.stdin as archive:
+                layout.export(tag, archive, without=present)
+        except BrokenPipeError:  # its own message says more
+            pass
+        output = process.stdout.read().decode(errors="replace")
+    if process.returncode or _digests(node).get(tag) != layout.digest(tag):
+        raise ClusterError(f"containerd on {node.name} did not take {tag}:\n{output}")
 
 
-def _record(node: Machine, tag: str) -> Path:
-    return node.folder / "images" / tag.replace("/", "_").replace(":", "_")
+def _digests(node: Machine) -> dict[str, str]:
+    """Return name → digest of the images on a node."""
+    lines = run(*ctr(node, "images", "list")).splitlines()[1:]
+    return {fields[0]: fields[2] for fields in map(str.split, lines)}

@@ -1,10 +1,7 @@
 """Switching a cluster on and off; `up` repairs whatever is missing and touches nothing else."""
 
-import fcntl
 import shutil
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from string import Template
@@ -12,7 +9,7 @@ from string import Template
 from . import cgroups, control_plane, images, machines, network, nodes, volumes
 from .kubectl import Kubectl, administrator
 from .settings import COREDNS_IMAGE, Settings
-from .shell import log, quick_step, step
+from .shell import locked, log, quick_step, step
 from .toolchain import Toolchain
 
 _MANIFESTS = Path(__file__).parent / "manifests"
@@ -20,7 +17,7 @@ _MANIFESTS = Path(__file__).parent / "manifests"
 
 def up(settings: Settings) -> None:
     """Switch the cluster on, or repair it; returns when nodes and name server are ready."""
-    with _exclusive(settings), step(f"cluster {settings.name} up"):
+    with locked(_lock(settings)), step(f"cluster {settings.name} up"):
         toolchain = Toolchain(settings.cache)
         toolchain.install(settings)
         control_plane.create_certificates(settings)
@@ -31,18 +28,18 @@ def up(settings: Settings) -> None:
         network.ensure(settings)
         with ThreadPoolExecutor() as pool:
             api_server = pool.submit(control_plane.ensure, settings)
-            archives = [toolchain.pause_image(), toolchain.coredns_image()]
+            cluster_images = toolchain.cluster_images()
             runtimes = [pool.submit(nodes.ensure_runtime, n) for n in machines.nodes(settings)]
             for runtime in runtimes:
                 runtime.result()
-            images.load(settings, archives)
+            images.load(settings, cluster_images, cluster_images.tags())
             api_server.result()
         _ensure_nodes(settings)
 
 
 def down(settings: Settings) -> None:
     """Switch the cluster off and remove every trace of it."""
-    with _exclusive(settings), step(f"cluster {settings.name} down"):
+    with locked(_lock(settings)), step(f"cluster {settings.name} down"):
         for machine in machines.machines(settings):
             machine.kill()
         network.remove(settings)
@@ -73,11 +70,6 @@ def _ensure_name_server(settings: Settings, kubectl: Kubectl) -> None:
     kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=text)
 
 
-@contextmanager
-def _exclusive(settings: Settings) -> Iterator[None]:
-    """Let one `up` or `down` of a cluster work at a time; the others wait for it."""
-    path = settings.cache / "locks" / settings.name
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def _lock(settings: Settings) -> Path:
+    # Not in the state folder: `down` deletes that while it holds the lock.
+    return settings.cache / "locks" / f"cluster-{settings.name}"

@@ -1,5 +1,6 @@
 """Running commands, waiting with a deadline, and telling the user what takes how long."""
 
+import fcntl
 import logging
 import subprocess
 import time
@@ -89,6 +90,15 @@ def wait_for(
         if time.monotonic() > deadline:
             raise ClusterError(f"timed out after {seconds:.0f} s waiting for {what}")
         time.sleep(every)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Let one process at a time do something; the others wait for it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

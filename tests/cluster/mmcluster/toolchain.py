@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import archive
+from .layout import Layout
 from .settings import COREDNS_IMAGE, KUBERNETES_VERSION, PAUSE_IMAGE, SOURCES, Settings
 from .shell import log, run, step
 
@@ -86,9 +86,7 @@ class Toolchain:
         """Compile whatever is missing."""
         self.kubernetes()
         self.helm()
-        self.machine_init()
-        self.pause_image()
-        self.coredns_image()
+        self.cluster_images()
 
     def kubernetes(self) -> Path:
         """Compile the binary of all Kubernetes programs and link their names to it."""
@@ -119,19 +117,18 @@ class Toolchain:
             unfinished.rename(target)
         return target
 
-    def pause_image(self) -> Path:
-        """Return the archive of the image that holds a pod's namespaces."""
-        return self._image("pause", PAUSE_IMAGE, self.machine_init())
+    def cluster_images(self) -> Layout:
+        """Return images of the name server, and of the program that holds a pod's namespaces.
 
-    def coredns_image(self) -> Path:
-        """Return the archive of the cluster's name server."""
-        return self._image("coredns", COREDNS_IMAGE, self._compile(COREDNS))
-
-    def _image(self, name: str, tag: str, program: Path) -> Path:
-        path = self.cache / "images" / f"{program.name}.tar"
-        if not path.exists():
-            archive.write(path, tag, {f"/{name}": program}, entrypoint=[f"/{name}"])
-        return path
+        Their folder is named by the digests of the programs in it.
+        """
+        programs = {PAUSE_IMAGE: self.machine_init(), COREDNS_IMAGE: self._compile(COREDNS)}
+        key = hashlib.sha256(" ".join(path.name for path in programs.values()).encode())
+        layout = Layout(self.cache / "images" / f"cluster-{key.hexdigest()[:16]}")
+        for tag, program in programs.items():
+            if tag not in layout.tags():
+                layout.add(tag, {"/program": program}, entrypoint=["/program"])
+        return layout
 
     def _compile(self, module: Module) -> Path:
         target = self._keyed(module.name, _fingerprint(module))
