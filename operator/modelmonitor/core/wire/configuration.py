@@ -32,6 +32,19 @@ ENV_POD_NAME: Final = "MM_POD_NAME"
 ENV_REVISION: Final = "MM_REVISION"
 ENV_ROOT_KEYS: Final = "MM_ROOT_KEYS"
 """Public root keys, raw Ed25519 in URL-safe base64, separated by commas."""
+ENV_PANE_PORT: Final = "MM_PANE_PORT"
+"""Optional; `PANE_PORT` where it is not set."""
+ENV_STATE_DIRECTORY: Final = "MM_STATE_DIRECTORY"
+"""Optional; `STATE_DIRECTORY` where it is not set."""
+
+
+class ConfigurationReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Answer to `PUT /v1/config`, as JSON."""
+
+    configDigest: str
+    """Digest of the configuration in force."""
+    pendingDigest: str = ""
+    """Digest of the configuration that takes effect with the next pane."""
 
 
 class ColumnConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -4,6 +4,8 @@ A pane is made by the collector's observer and read by the controller. Counts me
 the order of replicas and of time does not matter. Encoded as msgpack.
 """
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Final
 
 import msgspec
@@ -18,6 +20,25 @@ LATENCY_FIRST_BYTE: Final = "FirstByte"
 
 NO_RESPONSE: Final = "none"
 """Status code of a request whose connection ended without a response."""
+
+
+class Undecodable(StrEnum):
+    """Why a sampled request did not become rows: the keys of `RequestCounts.undecodable`."""
+
+    TOO_LARGE = "TooLarge"
+    """A body above the collector's cap."""
+    ENCODING = "ContentEncoding"
+    """A content coding that is not read, or a body that does not keep to its coding."""
+    BINARY = "BinaryTensors"
+    """The binary extension of OpenInference v2."""
+    REQUEST_SYNTAX = "RequestNotJSON"
+    REQUEST_SHAPE = "RequestShape"
+    """JSON, but not the serving schema's columns."""
+    RESPONSE_SYNTAX = "ResponseNotJSON"
+    RESPONSE_SHAPE = "ResponseShape"
+    """JSON, but not as many rows as the request, or no outputs."""
+    INTERNAL = "Internal"
+    """A fault of the decoder."""
 
 
 class LatencyCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -104,7 +125,8 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     copiedBytes: int = 0
     droppedBytes: int = 0
     observerGapSeconds: float = 0.0
-    """Time within the interval in which no observer was attached."""
+    """Time within the interval that this pane does not cover: no observer was attached, or it
+    counted under another configuration."""
     requests: RequestCounts = RequestCounts()
     latency: dict[str, LatencyCounts] = {}
     """`Response` and `FirstByte` → latencies."""
@@ -114,7 +136,8 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Answer to `GET /v1/panes?after=<bootID>:<seq>&wait=<seconds>`.
 
-    Reading never deletes. `after` of another bootID, or none, returns everything retained.
+    Reading never deletes. Without `after`, or with one whose boot is not retained, everything
+    retained is returned. A reply is cut at about 2 MiB: poll again with its last pane.
     """
 
     now: float
@@ -126,6 +149,8 @@ class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Panes that retention (2 h or 8 MiB) dropped before they were read, since process start."""
     configDigest: str = ""
     """Digest of the configuration in force; empty: none yet."""
+    pendingDigest: str = ""
+    """Digest of a configuration that takes effect with the next pane; empty: none waits."""
     draining: bool = False
     """The process has been told to stop; the pane marked final is the last one."""
 
@@ -133,6 +158,33 @@ class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 def encode(message: Pane | PanesReply) -> bytes:
     """Return a message as msgpack."""
     return msgspec.msgpack.encode(message)
+
+
+class _EncodedReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A reply whose panes are msgpack already; the fields are those of `PanesReply`."""
+
+    now: float
+    bootID: str
+    panes: list[msgspec.Raw] = []
+    lost: int = 0
+    configDigest: str = ""
+    pendingDigest: str = ""
+    draining: bool = False
+
+
+def encode_reply(reply: PanesReply, panes: Sequence[bytes]) -> bytes:
+    """Return a reply as msgpack, with panes that are encoded already instead of its own."""
+    return msgspec.msgpack.encode(
+        _EncodedReply(
+            now=reply.now,
+            bootID=reply.bootID,
+            panes=[msgspec.Raw(pane) for pane in panes],
+            lost=reply.lost,
+            configDigest=reply.configDigest,
+            pendingDigest=reply.pendingDigest,
+            draining=reply.draining,
+        )
+    )
 
 
 def decode_reply(payload: bytes) -> PanesReply:

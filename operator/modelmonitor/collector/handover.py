@@ -1,0 +1,119 @@
+"""The hand-over: records in which the splice tells the observer what it forwarded.
+
+A record is an 18-byte head, little-endian, and a payload:
+
+    length u32 | connection u32 | kind u8 | port u8 | monotonic µs u64 | payload
+
+`length` is the payload's, `port` the index of the captured port, and the time is CLOCK_MONOTONIC
+when the bytes were forwarded, so that latencies are right however late the observer reads them.
+Records are in the order of their times. The clock is the machine's: both processes read the same.
+"""
+
+import struct
+from enum import IntEnum
+from typing import Final, NamedTuple
+
+_HEAD: Final = struct.Struct("<IIBBQ")
+_STATISTICS: Final = struct.Struct("<QQQ")
+HEAD_BYTES: Final = _HEAD.size
+MAX_PAYLOAD: Final = 1 << 20
+"""No record is longer; a longer one means that the stream is broken."""
+
+
+class Kind(IntEnum):
+    """What a record says about its connection."""
+
+    REQUEST = 0
+    """Bytes from the client to the model."""
+    RESPONSE = 1
+    """Bytes from the model to the client."""
+    CLOSED = 2
+    """The connection has ended."""
+    RESYNC = 3
+    """Bytes were dropped; what follows starts at a request line."""
+    STATISTICS = 4
+    """Bytes forwarded, copied and dropped since the last such record; connection 0."""
+    END = 5
+    """The splice has drained; nothing follows."""
+
+
+class Record(NamedTuple):
+    """One record of the hand-over."""
+
+    kind: int
+    connection: int
+    port: int
+    time: int
+    """Monotonic microseconds."""
+    payload: bytes = b""
+
+
+class Statistics(NamedTuple):
+    """Bytes since the last report; copied + dropped = forwarded, up to what is being decided."""
+
+    forwarded: int
+    copied: int
+    dropped: int
+
+
+class BrokenStreamError(Exception):
+    """Bytes that are not a hand-over; the stream has to be closed."""
+
+
+def encode_head(length: int, connection: int, kind: int, port: int, time: int) -> bytes:
+    """Return a record's head; `length` is the payload's, `time` in monotonic microseconds."""
+    return _HEAD.pack(length, connection, kind, port, time)
+
+
+def encode_record(record: Record) -> bytes:
+    """Return a record as bytes."""
+    head = _HEAD.pack(len(record.payload), record.connection, record.kind, record.port, record.time)
+    return head + record.payload
+
+
+def encode_statistics(statistics: Statistics) -> bytes:
+    """Return the payload of a statistics record."""
+    return _STATISTICS.pack(*statistics)
+
+
+def decode_statistics(payload: bytes) -> Statistics:
+    """Return the statistics of a record's payload.
+
+    Raises
+    ------
+    BrokenStreamError
+        If the payload is too short. A longer one is accepted: later versions may say more.
+    """
+    if len(payload) < _STATISTICS.size:
+        raise BrokenStreamError(f"statistics of {len(payload)} bytes")
+    return Statistics(*_STATISTICS.unpack_from(payload))
+
+
+class Splitter:
+    """Cuts a byte stream into records; keeps what is incomplete for the next call."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> list[Record]:
+        """Return the records that are complete.
+
+        Raises
+        ------
+        BrokenStreamError
+            If a record claims to be longer than `MAX_PAYLOAD`.
+        """
+        buffer = self._rest + data if self._rest else data
+        records = []
+        offset, end = 0, len(buffer)
+        while end - offset >= HEAD_BYTES:
+            length, connection, kind, port, time = _HEAD.unpack_from(buffer, offset)
+            if length > MAX_PAYLOAD:
+                raise BrokenStreamError(f"a record of {length} bytes")
+            start = offset + HEAD_BYTES
+            if end - start < length:
+                break
+            offset = start + length
+            records.append(Record(kind, connection, port, time, buffer[start:offset]))
+        self._rest = buffer[offset:]
+        return records
