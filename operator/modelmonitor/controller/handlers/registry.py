@@ -32,10 +32,6 @@ class Wakeups(Protocol):
         """Tell that a Deployment or StatefulSet changed."""
         ...
 
-    def config_map(self, namespace: str, name: str) -> None:
-        """Tell that a ConfigMap with a baseline changed."""
-        ...
-
 
 def build_registry(wakeups: Wakeups) -> kopf.OperatorRegistry:
     """Return the handlers, as a registry of their own."""
@@ -64,17 +60,12 @@ def build_registry(wakeups: Wakeups) -> kopf.OperatorRegistry:
         metadata = body["metadata"]
         wakeups.workload(metadata["namespace"], "StatefulSet", metadata["name"])
 
-    async def config_map(body: Mapping[str, Any], **_: Any) -> None:
-        metadata = body["metadata"]
-        wakeups.config_map(metadata["namespace"], metadata["name"])
-
     kopf.on.login(registry=registry)(login)
     kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)(monitor)
     kopf.on.event("v1", "pods", registry=registry)(pod)
     kopf.on.event("batch", "v1", "jobs", registry=registry)(job)
     kopf.on.event("apps", "v1", "deployments", registry=registry)(deployment)
     kopf.on.event("apps", "v1", "statefulsets", registry=registry)(stateful_set)
-    kopf.on.event("v1", "configmaps", registry=registry)(config_map)
     return registry
 
 

@@ -13,14 +13,12 @@ from typing import Final
 
 import kopf
 
-from modelmonitor.api.v1alpha1.monitor import GROUP, MONITOR_LABEL
+from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
 from modelmonitor.controller.handlers.registry import Wakeups, build_registry
 from modelmonitor.core.retraining_job import RETRAINS_LABEL
 
 logger = logging.getLogger(__name__)
 
-BASELINE_LABEL: Final = f"{GROUP}/baseline"
-"""Label of the ConfigMaps that `modelmonitor baseline apply` writes."""
 STOP_TIMEOUT: Final = 5.0
 """Seconds that Kopf gets to end; the process ends without it otherwise."""
 
@@ -61,7 +59,6 @@ def watching_settings() -> kopf.OperatorSettings:
     # Only what concerns monitors is sent by the API server at all.
     selectors = settings.watching.label_selectors
     selectors["v1", "pods"] = MONITOR_LABEL
-    selectors["v1", "configmaps"] = BASELINE_LABEL
     selectors["batch", "v1", "jobs"] = RETRAINS_LABEL
     return settings
 

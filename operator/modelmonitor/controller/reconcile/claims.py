@@ -20,8 +20,6 @@ class Claim:
     """Empty: every model of the target."""
     created: str
     """creationTimestamp, RFC 3339 in UTC."""
-    config_map: str
-    """Name of the ConfigMap that holds its baseline; empty without one."""
 
     def rivals(self, other: "Claim") -> bool:
         """Return whether both want the same model of the same workload."""
@@ -36,13 +34,10 @@ def claim_of(monitor: ModelMonitor) -> Claim | None:
     if workload is None:
         return None
     model = monitor.spec.collection.model
-    baseline = monitor.spec.baseline
-    config_map = None if baseline is None else baseline.config_map
     return Claim(
         workload=workload,
         model="" if model is None else model.name,
         created=monitor.metadata.creation_timestamp,
-        config_map="" if config_map is None else config_map.name,
     )
 
 
@@ -91,11 +86,4 @@ class Claims:
         claims = self._by_namespace.get(namespace, {})
         return tuple(
             Key(namespace, name) for name, claim in claims.items() if claim.workload == workload
-        )
-
-    def of_config_map(self, namespace: str, name: str) -> tuple[Key, ...]:
-        """Return the monitors whose baseline a ConfigMap holds."""
-        claims = self._by_namespace.get(namespace, {})
-        return tuple(
-            Key(namespace, monitor) for monitor, claim in claims.items() if claim.config_map == name
         )
