@@ -1,69 +1,44 @@
 """What the end-to-end tests say to the cluster: namespaces, models, monitors, and waiting."""
 
 import json
-import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from demo.story.kubectl import Body, Kubectl
 from tests.support.waiting import wait_until
 
-SYSTEM: Final = "modelmonitor-system"
-"""Namespace of the operator."""
 INJECTION_LABEL: Final = "modelmonitor.dev/injection"
 COLLECTOR: Final = "mm-collector"
 MODEL_SERVER: Final = Path(__file__).parent.parent / "support" / "model_server.py"
 
-Body = dict[str, Any]
-
-
-class RefusedError(AssertionError):
-    """kubectl ended with an error; the text is what it printed."""
-
 
 @dataclass(frozen=True)
 class Kube:
-    """kubectl with a kubeconfig."""
+    """The cluster, in the words that the tests use most."""
 
-    program: Path
-    kubeconfig: Path
+    kubectl: Kubectl
 
-    def __call__(self, *words: str, stdin: str | None = None) -> str:
+    def __call__(self, *words: str, timeout: float = 300) -> str:
         """Run kubectl and return what it printed."""
-        done = subprocess.run(
-            [self.program, "--kubeconfig", self.kubeconfig, *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise RefusedError(f"kubectl {' '.join(words)}: {done.stderr.strip()}")
-        return done.stdout
+        return self.kubectl.run(*words, timeout=timeout)
 
     def get(self, kind: str, name: str, namespace: str) -> Body:
         """Return one object."""
-        found: Body = json.loads(self("get", kind, name, "-n", namespace, "-o", "json"))
-        return found
-
-    def find(self, kind: str, name: str, namespace: str) -> Body | None:
-        """Return one object, None if it does not exist."""
-        text = self("get", kind, name, "-n", namespace, "-o", "json", "--ignore-not-found")
-        return json.loads(text) if text else None
+        return self.kubectl.get(kind, name, "-n", namespace)
 
     def list(self, kind: str, namespace: str, selector: str = "") -> list[Body]:
         """Return the objects of one kind."""
-        words = ["get", kind, "-n", namespace, "-o", "json"]
-        if selector:
-            words += ["-l", selector]
-        items: list[Body] = json.loads(self(*words))["items"]
+        found = self.kubectl.get(kind, "-n", namespace, "-l", selector)
+        items: list[Body] = found["items"]
         return items
 
     def apply(self, *bodies: Mapping[str, Any]) -> None:
         """Apply objects as a user would, by server-side apply."""
         items = {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
-        self("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=json.dumps(items))
+        words = ("apply", "--server-side", "--force-conflicts", "-f", "-")
+        self.kubectl.run(*words, stdin=json.dumps(items))
 
 
 @dataclass(frozen=True)

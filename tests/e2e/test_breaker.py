@@ -9,7 +9,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.kit import Body, Kube, Model, Room, condition, has, is_injected, monitor_body
+from demo.story.kubectl import Body
+from tests.e2e.kit import Kube, Model, Room, condition, has, is_injected, monitor_body
 from tests.e2e.release import Release
 from tests.support.waiting import wait_until
 

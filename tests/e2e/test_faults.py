@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from demo.story.install import NAMESPACE as OPERATOR_NAMESPACE
 from tests.e2e.kit import (
     COLLECTOR,
-    SYSTEM,
     Kube,
     Model,
     Room,
@@ -135,11 +135,13 @@ def test_pods_start_without_the_webhook_and_the_monitor_tells(
     room.deploy(Model(delay=0))
     kube.apply(monitor_body(room.name))
     room.wait_for("Ready", has("Ready", "True"))
-    kube("scale", "deployment/modelmonitor-injector", "-n", SYSTEM, "--replicas=0")
+    kube("scale", "deployment/modelmonitor-injector", "-n", OPERATOR_NAMESPACE, "--replicas=0")
     try:
         wait_until(
             "no injector",
-            lambda: not kube.list("pods", SYSTEM, "app.kubernetes.io/component=injector"),
+            lambda: (
+                not kube.list("pods", OPERATOR_NAMESPACE, "app.kubernetes.io/component=injector")
+            ),
             60,
         )
         room.restart("model")
@@ -149,8 +151,8 @@ def test_pods_start_without_the_webhook_and_the_monitor_tells(
         assert monitor["status"]["collectors"]["injected"] == 0
         print(condition(monitor, "CollectorsReady")[2])
     finally:
-        kube("scale", "deployment/modelmonitor-injector", "-n", SYSTEM, "--replicas=2")
-        kube("rollout", "status", "deployment/modelmonitor-injector", "-n", SYSTEM)
+        kube("scale", "deployment/modelmonitor-injector", "-n", OPERATOR_NAMESPACE, "--replicas=2")
+        kube("rollout", "status", "deployment/modelmonitor-injector", "-n", OPERATOR_NAMESPACE)
     room.restart("model")
     assert all(is_injected(pod) for pod in room.pods())
 

@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
-from tests.support.kstatus import compute_status
 
 from demo.story.flights import MODEL, Flights
+from demo.story.install import NAMESPACE as OPERATOR_NAMESPACE
 from demo.story.kubectl import Kubectl
 from demo.story.watch import MonitorWatch, Seen
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import AlertState, EpisodePhase, MetricState
 from modelmonitor.core.times import parse_time
-from tests.e2e.kit import SYSTEM, Kube
+from tests.e2e.kit import Kube
 from tests.e2e.release import Release
+from tests.support.kstatus import compute_status
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -113,7 +114,7 @@ def forget(kube: Kube) -> None:
 
 def judged_intervals(kube: Kube) -> float:
     """Return how many intervals of this monitor the controller has judged since its start."""
-    pods = kube.list("pods", SYSTEM, "app.kubernetes.io/component=controller")
+    pods = kube.list("pods", OPERATOR_NAMESPACE, "app.kubernetes.io/component=controller")
     address = pods[0]["status"]["podIP"]
     with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=5) as answer:
         text = answer.read().decode()

@@ -4,10 +4,10 @@ import json
 import re
 
 import pytest
-from tests.support.kstatus import compute_status
 
 from tests.e2e.kit import Kube, Model, Room, monitor_body
 from tests.e2e.release import Release
+from tests.support.kstatus import compute_status
 from tests.support.load import Traffic, running_load
 from tests.support.waiting import wait_until
 
