@@ -103,7 +103,7 @@ class KubernetesApiServer:
             ("resourceVersion", resource_version),
             ("timeoutSeconds", str(WATCH_SECONDS)),
         ]
-        stream = await self._open("GET", _monitors(namespace), query, timeout=WATCH_TIMEOUT)
+        stream = await self._open("GET", _monitors(namespace), query, patience=WATCH_TIMEOUT)
         try:
             async for line in _lines(stream):
                 yield _event(line)
@@ -196,7 +196,7 @@ class KubernetesApiServer:
         body: Any = None,
         *,
         content_type: str = _JSON,
-        timeout: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
+        patience: aiohttp.ClientTimeout = REQUEST_TIMEOUT,
     ) -> aiohttp.ClientResponse:
         try:
             request = await self._client.param_serialize(
@@ -207,7 +207,7 @@ class KubernetesApiServer:
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            wrapped = await self._client.call_api(*request, _request_timeout=timeout)
+            wrapped = await self._client.call_api(*request, _request_timeout=patience)
             answer: aiohttp.ClientResponse = wrapped.response
             if answer.status < HTTPStatus.MULTIPLE_CHOICES:
                 return answer

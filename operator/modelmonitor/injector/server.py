@@ -6,7 +6,6 @@ collector, never its start.
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -26,24 +25,6 @@ _QUIET: Final = frozenset({Skipped.NOT_MONITORED, Skipped.NOT_OURS, Reason.ALREA
 """Reasons that are most pods' and say nothing."""
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class Readiness:
-    """What must be there before pods are sent to this replica."""
-
-    monitors_listed: bool = False
-    certificate_loaded: bool = False
-    root_keys_known: bool = False
-
-    def problem(self) -> str:
-        """Return why this replica is not ready; empty if it is."""
-        missing = {
-            "the first list of monitors is not complete": not self.monitors_listed,
-            "there is no certificate yet": not self.certificate_loaded,
-            "the controller has not published its public key yet": not self.root_keys_known,
-        }
-        return "; ".join(sentence for sentence, holds in missing.items() if holds)
 
 
 def webhook_app(admission: Admission, metrics: InjectorMetrics) -> web.Application:

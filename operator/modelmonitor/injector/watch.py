@@ -6,12 +6,12 @@ monitors go on being injected.
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable
 from typing import Final
 
 from modelmonitor.api.v1alpha1.parsing import InvalidMonitorError, parse_monitor
 from modelmonitor.injector.api_server import ApiServer, ApiServerError, Body, ExpiredError
+from modelmonitor.injector.backoff import Backoff
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.plan import InjectionPlan, PlanBook, plan_of
 
@@ -19,25 +19,6 @@ FIRST_DELAY: Final = 0.2
 MAX_DELAY: Final = 30.0
 
 logger = logging.getLogger(__name__)
-
-
-class Backoff:
-    """Delays that double from try to try, each drawn from the upper half of its range."""
-
-    def __init__(self, first: float = FIRST_DELAY, longest: float = MAX_DELAY) -> None:
-        self._first = first
-        self._longest = longest
-        self._failures = 0
-
-    def reset(self) -> None:
-        """Begin again with the shortest delay."""
-        self._failures = 0
-
-    def next(self) -> float:
-        """Return the seconds to wait before the next try."""
-        delay = min(self._longest, self._first * 2 ** min(self._failures, 16))
-        self._failures += 1
-        return random.uniform(delay / 2, delay)  # noqa: S311
 
 
 class MonitorWatch:
@@ -56,7 +37,7 @@ class MonitorWatch:
         self._metrics = metrics
         self._namespace = namespace
         self._on_listed = on_listed
-        self._backoff = Backoff()
+        self._backoff = Backoff(FIRST_DELAY, MAX_DELAY)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
@@ -67,6 +48,7 @@ class MonitorWatch:
                     version = await self._list()
                 version = await self._follow(version)
                 self._backoff.reset()
+                await asyncio.sleep(FIRST_DELAY)  # a server that ends every stream at once
             except ExpiredError:
                 version = ""
             except ApiServerError as error:
@@ -76,6 +58,12 @@ class MonitorWatch:
                 # What was missed meanwhile is only certain after a new list.
                 version = ""
                 await asyncio.sleep(delay)
+            except Exception:
+                # One odd object must not end the injection of all others' pods.
+                self._metrics.watch_failures.inc()
+                logger.exception("monitors: an event could not be taken in")
+                version = ""
+                await asyncio.sleep(self._backoff.next())
 
     async def _list(self) -> str:
         listed = await self._api.list_monitors(self._namespace)
