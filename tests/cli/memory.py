@@ -14,7 +14,7 @@ Body = dict[str, Any]
 
 @dataclass
 class MemoryCluster:
-    """Implements `cli.cluster.Cluster` over dictionaries."""
+    """implements `cli.cluster.Cluster` over dictionaries."""
 
     namespace: str = "models"
     bodies: list[Body] = field(default_factory=list)

@@ -1,23 +1,9 @@
-"""The cluster as the command line needs it: read monitors, apply a ConfigMap."""
+"""What the commands ask of a cluster."""
 
-import json
 from collections.abc import Mapping
-from http import HTTPStatus
-from typing import Any, Final, Protocol
-
-from kubernetes import client, config
-from kubernetes.client.exceptions import ApiException
-from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
-
-from modelmonitor.api.v1alpha1.monitor import GROUP, PLURAL, VERSION
-from modelmonitor.cli.errors import CommandError
+from typing import Any, Protocol
 
 Body = dict[str, Any]
-
-CLI_FIELD_MANAGER: Final = "modelmonitor-cli"
-TIMEOUT: Final = 30.0
-"""Seconds for one call; a person is waiting."""
 
 
 class Cluster(Protocol):
@@ -41,104 +27,3 @@ class Cluster(Protocol):
     ) -> None:
         """Apply the data of a ConfigMap; `force` takes fields over from their managers."""
         ...
-
-
-class KubernetesCluster:
-    """The cluster of the current kubeconfig, or the one that the process runs in."""
-
-    def __init__(self, context: str | None) -> None:
-        self._client, self.namespace = _connect(context)
-
-    def monitors(self, namespace: str | None) -> list[Body]:
-        """Return the monitors of one namespace, or of all for None."""
-        custom = client.CustomObjectsApi(self._client)
-        try:
-            if namespace is None:
-                answer = custom.list_custom_object_for_all_namespaces(
-                    GROUP, VERSION, PLURAL, _request_timeout=TIMEOUT
-                )
-            else:
-                answer = custom.list_namespaced_custom_object(
-                    GROUP, VERSION, namespace, PLURAL, _request_timeout=TIMEOUT
-                )
-        except (ApiException, HTTPError) as error:
-            raise _explained(error, "list ModelMonitors") from error
-        return list(_body(answer)["items"])
-
-    def monitor(self, namespace: str, name: str) -> Body:
-        """Return one monitor."""
-        custom = client.CustomObjectsApi(self._client)
-        try:
-            answer = custom.get_namespaced_custom_object(
-                GROUP, VERSION, namespace, PLURAL, name, _request_timeout=TIMEOUT
-            )
-        except (ApiException, HTTPError) as error:
-            raise _explained(error, f"read ModelMonitor {namespace}/{name}") from error
-        return _body(answer)
-
-    def apply_config_map(
-        self, namespace: str, name: str, data: Mapping[str, str], *, force: bool
-    ) -> None:
-        """Apply the data of a ConfigMap; `force` takes fields over from their managers."""
-        body: Body = {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {"name": name, "namespace": namespace},
-            "data": dict(data),
-        }
-        try:
-            client.CoreV1Api(self._client).patch_namespaced_config_map(
-                name,
-                namespace,
-                body,
-                field_manager=CLI_FIELD_MANAGER,
-                force=force,
-                _content_type="application/apply-patch+yaml",
-                _request_timeout=TIMEOUT,
-            )
-        except (ApiException, HTTPError) as error:
-            raise _explained(error, f"apply ConfigMap {namespace}/{name}") from error
-
-
-def _connect(context: str | None) -> tuple[client.ApiClient, str]:
-    configuration = client.Configuration()
-    try:
-        config.load_kube_config(context=context, client_configuration=configuration)
-        contexts, current = config.list_kube_config_contexts()
-        chosen = next((one for one in contexts if one["name"] == context), current)
-        namespace = chosen["context"].get("namespace", "default")
-    except (ConfigException, FileNotFoundError) as error:
-        if context is not None:
-            raise CommandError(f"context {context} cannot be used: {error}") from error
-        try:
-            config.load_incluster_config(client_configuration=configuration)
-        except ConfigException:
-            raise CommandError(
-                "no cluster is configured: set KUBECONFIG, or name a context with --context"
-            ) from error
-        namespace = "default"
-    return client.ApiClient(configuration), namespace
-
-
-def _body(answer: object) -> Body:
-    if not isinstance(answer, dict):
-        raise CommandError("the API server answered with something that is no object")
-    return answer
-
-
-def _explained(error: ApiException | HTTPError, action: str) -> CommandError:
-    """Return the sentence for an error of the client."""
-    if isinstance(error, HTTPError):
-        return CommandError(f"could not {action}: the API server does not answer ({error})")
-    try:
-        message = json.loads(error.body or "")["message"]
-    except (ValueError, KeyError, TypeError):
-        message = error.reason
-    hint = ""
-    if error.status == HTTPStatus.NOT_FOUND and "could not find the requested resource" in str(
-        message
-    ):
-        hint = "; the CRDs are not installed: install the Helm chart"
-    if error.status == HTTPStatus.CONFLICT:
-        hint = "; --force-conflicts takes the fields over"
-    return CommandError(f"could not {action}: {message}{hint}")

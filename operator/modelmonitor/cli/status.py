@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
-from modelmonitor.cli.cluster import Cluster, KubernetesCluster
+from modelmonitor.cli.cluster import Cluster
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.status_view import monitor_view, overview
 
@@ -39,6 +39,8 @@ def status(
     context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
 ) -> None:
     """Show how models are: verdicts, conditions, collectors, retraining."""
+    from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
+
     if name and all_namespaces:
         raise CommandError("give a name or --all-namespaces, not both")
     cluster = KubernetesCluster(context)

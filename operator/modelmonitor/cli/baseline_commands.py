@@ -1,0 +1,158 @@
+"""`modelmonitor baseline`: build a profile from rows, and put it into the cluster."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from modelmonitor.cli.baseline_view import profile_view
+from modelmonitor.cli.cluster import Cluster
+from modelmonitor.cli.errors import CommandError
+from modelmonitor.core.profile import (
+    MAX_PROFILE_BYTES,
+    PROFILE_KEY,
+    ColumnRole,
+    InvalidProfileError,
+    OutputLocator,
+    Profile,
+    canonical,
+    digest,
+    load_profile,
+)
+
+app = typer.Typer(help="Build and apply baseline profiles.", no_args_is_help=True)
+
+
+@app.command()
+def build(
+    data: Annotated[Path, typer.Option(help="Rows that the model should see: .csv or .parquet.")],
+    prediction: Annotated[str, typer.Option(help="Column with the model's prediction.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="File for the profile.")],
+    prediction_at: Annotated[
+        str | None,
+        typer.Option(metavar="OUTPUT[:INDEX]", help="Where responses hold it; default: COLUMN."),
+    ] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Column with the probability of the positive class.")
+    ] = None,
+    score_at: Annotated[
+        str | None,
+        typer.Option(metavar="OUTPUT[:INDEX]", help="Where responses hold it; default: COLUMN."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Column with the true outcome: not served, left out.")
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="Column with the rows' times; tells how dependent they are.")
+    ] = None,
+    inputs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="A,B,…", help="The model's inputs in serving order; default: the rest."
+        ),
+    ] = None,
+    categorical: Annotated[
+        str | None, typer.Option(metavar="A,B,…", help="Columns whose numbers are codes.")
+    ] = None,
+) -> None:
+    """Build a baseline profile from rows with the model's predictions."""
+    from modelmonitor.cli.baseline_data import read_rows
+    from modelmonitor.core.profile_builder import BaselineDataError, OutputColumn, build_profile
+
+    outputs = [OutputColumn(column=prediction, role=ColumnRole.LABEL, locator=_at(prediction_at))]
+    if score is not None:
+        outputs.append(OutputColumn(column=score, role=ColumnRole.SCORE, locator=_at(score_at)))
+    elif score_at is not None:
+        raise CommandError("--score-at says where the score is, but --score names no column")
+    rows = read_rows(data, time=time, leave_out=[label] if label else [])
+    try:
+        profile = build_profile(
+            rows.columns,
+            inputs=_names(inputs) or None,
+            categorical=_names(categorical),
+            outputs=outputs,
+            times=rows.times,
+        )
+    except BaselineDataError as error:
+        raise CommandError(f"{data}: {error}") from error
+    write_profile(profile, output, Console(highlight=False))
+
+
+def write_profile(profile: Profile, path: Path, console: Console) -> None:
+    """Write a profile as canonical JSON, and show what is in it."""
+    payload = canonical(profile)
+    if len(payload) > MAX_PROFILE_BYTES:
+        raise CommandError(
+            f"the profile has {len(payload):,} bytes, more than {MAX_PROFILE_BYTES:,}: name fewer "
+            "columns with --inputs"
+        )
+    try:
+        path.write_bytes(payload)
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
+    console.print(profile_view(profile))
+    console.print(Text(f"\n{path}: {len(payload):,} bytes, {digest(profile)}"), soft_wrap=True)
+
+
+@app.command()
+def apply(
+    profile: Annotated[Path, typer.Argument(help="File that `baseline build` wrote.")],
+    name: Annotated[str, typer.Option(help="Name of the ConfigMap.")],
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", "-n", help="Namespace; default: the context's.")
+    ] = None,
+    force_conflicts: Annotated[
+        bool, typer.Option("--force-conflicts", help="Take over what another manager applied.")
+    ] = False,
+    context: Annotated[str | None, typer.Option(help="Context of the kubeconfig.")] = None,
+) -> None:
+    """Put a baseline profile into a ConfigMap; monitors that name it take it up by themselves."""
+    from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
+
+    try:
+        payload = profile.read_bytes()
+    except OSError as error:
+        raise CommandError(f"{profile} cannot be read: {error.strerror}") from error
+    cluster = KubernetesCluster(context)
+    apply_profile(
+        cluster,
+        payload,
+        namespace or cluster.namespace,
+        name,
+        Console(highlight=False),
+        force=force_conflicts,
+    )
+
+
+def apply_profile(
+    cluster: Cluster, payload: bytes, namespace: str, name: str, console: Console, *, force: bool
+) -> None:
+    """Check a profile as the operator would, and apply it."""
+    try:
+        profile = load_profile(payload)
+    except InvalidProfileError as error:
+        raise CommandError(str(error)) from error
+    text = canonical(profile).decode()
+    cluster.apply_config_map(namespace, name, {PROFILE_KEY: text}, force=force)
+    console.print(
+        Text(f"ConfigMap {namespace}/{name} holds baseline {digest(profile)}"), soft_wrap=True
+    )
+
+
+def _at(text: str | None) -> OutputLocator | None:
+    """Return the place that `OUTPUT` or `OUTPUT:INDEX` means."""
+    if text is None:
+        return None
+    name, colon, index = text.rpartition(":")
+    if not colon:
+        return OutputLocator(output=text)
+    if not index.isdecimal():
+        raise CommandError(f"{text}: after the colon stands a position, as in predict_proba:1")
+    return OutputLocator(output=name, index=int(index))
+
+
+def _names(text: str | None) -> Sequence[str]:
+    return [name.strip() for name in text.split(",") if name.strip()] if text else []
