@@ -212,6 +212,7 @@ class Story:
         """
         self.timeline.chapter("Look around", "Everything is still running.")
         kubectl, namespace = self.flights.kubectl, self.flights.namespace
+        back_to_winter = "sh -c 'echo winter > /tmp/phase'  # July's model meets February"
         self.timeline.command(f"kubectl get mm -n {namespace}")
         self.timeline.text(kubectl.run("get", "mm", "-n", namespace))
         lines = [
@@ -222,8 +223,7 @@ class Story:
             f"kubectl get events -n {namespace} --field-selector involvedObject.kind=ModelMonitor",
             f"kubectl get pods -n {namespace} -o wide",
             "kubectl logs -n modelmonitor-system deployment/modelmonitor-controller",
-            f"kubectl exec -n {namespace} deployment/flight-client -- "
-            "sh -c 'echo winter > /tmp/phase'   # and July's model meets February",
+            f"kubectl exec -n {namespace} deployment/flight-client -- {back_to_winter}",
             "make demo-down",
         ]
         self.timeline.text("\n".join(line for line in lines if line))

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import images, lifecycle, project_images, settings
+from . import demo_image, images, lifecycle, project_images, settings
 from .apiserver import running_apiserver
 from .settings import Settings
 from .shell import ClusterError, log
@@ -35,8 +35,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python3 tests/cluster", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(name: str, command: Callable[[Settings, Arguments], None]) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+    def add(
+        name: str, command: Callable[[Settings, Arguments], None], *aliases: str
+    ) -> argparse.ArgumentParser:
+        text = command.__doc__
+        added = commands.add_parser(name, aliases=aliases, help=text, description=text)
         added.set_defaults(command=command)
         return added
 
@@ -47,8 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     add("apiserver", _apiserver)
     load = add("load-image", _load_image)
     load.add_argument("archives", nargs="+", type=Path, help="archives as `docker save` writes")
-    build_images = add("build-images", _build_images)
+    build_images = add("build-images", _build_images, "images")
     build_images.add_argument("--tag", help="version of the images (default: digest of the code)")
+    build_images.add_argument("--demo", action="store_true", help="also build the demo's image")
     build_images.add_argument("--load", action="store_true", help="also load them on the nodes")
     return parser
 
@@ -98,6 +102,8 @@ def _build_images(chosen: Settings, arguments: Arguments) -> None:
     """Build the project's images; prints their names."""
     _need_root()
     tags = project_images.build(chosen.cache, arguments.tag)
+    if arguments.demo:
+        tags.append(demo_image.build(chosen.cache, operator=tags[-1]))
     if arguments.load:
         images.load(chosen, project_images.layout(chosen.cache), tags)
     sys.stdout.writelines(f"{tag}\n" for tag in tags)
