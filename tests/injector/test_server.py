@@ -40,9 +40,9 @@ class Replica:
         self.health_port = 0
 
     async def start(self, stack: AsyncExitStack) -> None:
-        self.health_port = await serve(stack, self.injector.health(), 0)
+        self.health_port = await serve(stack, self.injector.health(), 0, host="127.0.0.1")
         self.webhook_port = await serve(
-            stack, self.injector.webhook(), 0, self.injector.certificate
+            stack, self.injector.webhook(), 0, self.injector.certificate, host="127.0.0.1"
         )
         self.client = await stack.enter_async_context(aiohttp.ClientSession())
 

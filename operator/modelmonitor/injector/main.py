@@ -140,8 +140,9 @@ async def serve(
     app: web.Application,
     port: int,
     certificate: HotCertificate | None = None,
+    host: str | None = None,
 ) -> int:
-    """Serve an application on all addresses until the stack is closed; return the port.
+    """Serve an application until the stack is closed; return the port.
 
     Parameters
     ----------
@@ -153,12 +154,14 @@ async def serve(
         TCP port; 0 lets the system choose.
     certificate
         For TLS; None: in the clear.
+    host
+        Address to listen on; None: all, of IPv4 and IPv6.
     """
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     site = web.TCPSite(
-        runner, port=port, ssl_context=None if certificate is None else certificate.context
+        runner, host, port, ssl_context=None if certificate is None else certificate.context
     )
     await site.start()
     bound: int = runner.addresses[0][1]
