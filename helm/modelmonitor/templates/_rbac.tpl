@@ -43,9 +43,6 @@
 - apiGroups: [modelmonitor.dev]
   resources: [modelmonitors]
   verbs: [get, list, watch]
-- apiGroups: ["", events.k8s.io]
-  resources: [events]
-  verbs: [create, patch]
 {{- end -}}
 
 {{/* What the controller may do in the operator's own namespace. */}}
@@ -76,28 +73,16 @@
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [{{ include "modelmonitor.publicKeys" . }}]
-  verbs: [get, list, watch]
+  verbs: [get]
 {{- if eq .Values.certificates.mode "self" }}
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  verbs: [create]
-- apiGroups: [coordination.k8s.io]
-  resources: [leases]
-  resourceNames: [modelmonitor-injector]
-  verbs: [get, update, patch]
 - apiGroups: [""]
   resources: [secrets]
   verbs: [create]
-- apiGroups: [""]
-  resources: [secrets]
-  resourceNames: [{{ include "modelmonitor.tlsSecret" . }}]
-  verbs: [get, list, watch, update, patch]
-{{- else }}
-- apiGroups: [""]
-  resources: [secrets]
-  resourceNames: [{{ include "modelmonitor.tlsSecret" . }}]
-  verbs: [get, list, watch]
 {{- end }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [{{ include "modelmonitor.tlsSecret" . }}]
+  verbs: [get{{ if eq .Values.certificates.mode "self" }}, update{{ end }}]
 {{- end -}}
 
 {{/* A ServiceAccount with rights where monitors are (a ClusterRole, or a Role in each of

@@ -15,7 +15,6 @@ SERVING_PORT: Final = 8443
 METRICS_PORT: Final = 8080
 """/metrics, /livez and /readyz of the controller and the injector, plain HTTP."""
 CONTROLLER_LEASE: Final = "modelmonitor-controller"
-INJECTOR_LEASE: Final = "modelmonitor-injector"
 PRIVATE_ROOT_KEY: Final = "root-private-key"
 """Key of the Secret `Settings.keys_secret`: the Ed25519 root, PKCS#8 PEM."""
 PUBLIC_ROOT_KEYS: Final = "root-public-keys"
