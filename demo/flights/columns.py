@@ -39,6 +39,9 @@ PREDICTION: Final = "predict"
 SCORE: Final = "predict_proba"
 """The model's probability of being late, named like the tensor in which the server answers it."""
 
+LATE_CLASS: Final = 1
+"""Position of the probability of being late among the two that the server answers for a row."""
+
 PART: Final = "part"
 """Which use a row is kept for: one of `PARTS`."""
 

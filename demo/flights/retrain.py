@@ -19,7 +19,7 @@ from typing import Final
 
 import pandas as pd
 
-from demo.flights.columns import INPUTS, LABEL, PREDICTION, SCORE, TIME
+from demo.flights.columns import INPUTS, LABEL, LATE_CLASS, PREDICTION, SCORE, TIME
 from demo.flights.kube import Kube
 from demo.flights.model import quality, read_flights, save, scored, train
 from demo.flights.prepare import SEASONS
@@ -100,8 +100,9 @@ def build_baseline(reference: pd.DataFrame, profile: Path) -> None:
     """Write the baseline profile of rows that the model has scored but not been trained on."""
     table = profile.with_suffix(".csv")
     reference[[TIME, *INPUTS, LABEL, PREDICTION, SCORE]].to_csv(table, index=False)
-    columns = ("--prediction", PREDICTION, "--score", SCORE, "--label", LABEL, "--time", TIME)
-    _modelmonitor("baseline", "build", "--data", str(table), *columns, "-o", str(profile))
+    outputs = ("--prediction", PREDICTION, "--score", SCORE, "--score-at", f"{SCORE}:{LATE_CLASS}")
+    known = ("--label", LABEL, "--time", TIME)
+    _modelmonitor("baseline", "build", "--data", str(table), *outputs, *known, "-o", str(profile))
 
 
 def publish(kube: Kube, artifact: bytes, name: str) -> str:
