@@ -1,4 +1,4 @@
-"""Run the local cluster's command line: `python3 tests/cluster up` (no installation, no virtual environment)."""
+"""Run the local cluster's command line with any Python 3.11: `python3 tests/cluster up`."""
 
 import runpy
 

@@ -1,6 +1,6 @@
 """A real Kubernetes of several nodes on one Linux machine, without a container engine.
 
-Every machine of the cluster (the control plane ``cp`` and the nodes ``n1``, ``n2`` …) is one tree of
+Every machine of the cluster (the control plane ``cp``, the nodes ``n1``, ``n2`` …) is one tree of
 processes in namespaces of its own, held by a tiny first process; killing that process removes the
 machine. Nothing is configured outside loopback and 198.18.0.0/15, the range reserved for tests
 (RFC 2544).

@@ -1,4 +1,4 @@
-"""One cgroup folder per node, in every hierarchy: all that separates the nodes' resource accounts."""
+"""One cgroup folder per node in every hierarchy: all that separates the nodes' accounts."""
 
 import os
 from pathlib import Path

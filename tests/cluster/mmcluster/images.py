@@ -1,7 +1,7 @@
 """Bringing images onto the nodes."""
 
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from pathlib import Path
@@ -14,12 +14,14 @@ from .settings import Settings
 from .shell import ClusterError, log, run, step
 
 
-def load(settings: Settings, layout: Layout, tags: Iterable[str]) -> None:
+def load(settings: Settings, layout: Layout, tags: Sequence[str]) -> None:
     """Import images on all nodes; a node that has exactly this image is left alone."""
     targets = list(product(machines.nodes(settings), tags))
     with ThreadPoolExecutor() as pool:
         for result in [pool.submit(_load, node, layout, tag) for node, tag in targets]:
             result.result()
+    for node in machines.nodes(settings):
+        _forget_old(node, layout)
 
 
 def load_archive(settings: Settings, archive: Path) -> None:
@@ -57,6 +59,19 @@ def _import(node: Machine, layout: Layout, tag: str, present: set[str]) -> None:
         output = process.stdout.read().decode(errors="replace")
     if process.returncode or _digests(node).get(tag) != layout.digest(tag):
         raise ClusterError(f"containerd on {node.name} did not take {tag}:\n{output}")
+
+
+def _forget_old(node: Machine, layout: Layout) -> None:
+    """Remove images from a node that the layout has had and forgotten."""
+    kept = set(layout.tags())
+    repositories = {_repository(tag) for tag in kept}
+    old = [tag for tag in _digests(node) if _repository(tag) in repositories and tag not in kept]
+    if old:
+        run(*ctr(node, "images", "remove", *old))
+
+
+def _repository(tag: str) -> str:
+    return tag.rpartition(":")[0]
 
 
 def _digests(node: Machine) -> dict[str, str]:

@@ -188,7 +188,7 @@ def machines(settings: Settings) -> list[Machine]:
 
 
 def load_kernel_modules() -> None:
-    """Ask for the kernel's bridge filter; where it is built in, or already there, this is nothing."""
+    """Ask for the kernel's bridge filter unless it is there."""
     if not Path("/proc/sys/net/bridge").exists():
         attempt("modprobe", "br_netfilter")
     if not Path("/proc/sys/net/bridge").exists():

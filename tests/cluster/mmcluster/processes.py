@@ -23,8 +23,8 @@ class Process:
 
 def running() -> Iterator[Process]:
     """Yield every process; the dead that nobody reaped have no arguments and are left out."""
-    for name in os.listdir("/proc"):
-        if name.isdigit() and (process := _read(int(name))):
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and (process := _read(int(folder.name))):
             yield process
 
 
@@ -34,7 +34,7 @@ def _read(pid: int) -> Process | None:
         if not line:
             return None
         arguments = tuple(line.decode(errors="replace").rstrip("\0").split("\0"))
-        return Process(pid, arguments, os.readlink(f"/proc/{pid}/ns/pid"))
+        return Process(pid, arguments, str(Path(f"/proc/{pid}/ns/pid").readlink()))
     except OSError:  # it ended meanwhile
         return None
 

@@ -140,7 +140,10 @@ def default_cache() -> Path:
 
 
 def from_environment() -> Settings:
-    """Return the settings that ``MM_CLUSTER``, ``MM_SLOT``, ``MM_NODES``, ``MM_STATE`` and ``MM_CACHE`` ask for."""
+    """Return the settings that the environment asks for.
+
+    ``MM_CLUSTER`` (name), ``MM_SLOT``, ``MM_NODES``, ``MM_STATE`` and ``MM_CACHE`` (folders).
+    """
     name = os.environ.get("MM_CLUSTER") or "mm"
     state = os.environ.get("MM_STATE") or f"/var/tmp/modelmonitor-cluster/{name}"
     return Settings(

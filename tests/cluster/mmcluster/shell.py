@@ -51,12 +51,12 @@ def attempt(
     """Run a command that may fail and return its result."""
     arguments = [str(part) for part in command]
     text = stdin if isinstance(stdin, str) else None
-    source = None if text is not None else (stdin or subprocess.DEVNULL)
+    file = None if isinstance(stdin, str) else stdin or subprocess.DEVNULL
     try:
         return subprocess.run(
             arguments,
             input=text,
-            stdin=source,
+            stdin=file,
             cwd=cwd,
             env=env,
             text=True,
@@ -97,7 +97,11 @@ def locked(path: Path) -> Iterator[None]:
     """Let one process at a time do something; the others wait for it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting for another process that does the same")
+            fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
