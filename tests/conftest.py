@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+# A real API server, and a real cluster, for whoever asks for them.
+pytest_plugins = ["tests.cluster.fixtures"]
+
 ROOT = Path(__file__).parent.parent
 GOLDEN = ROOT / "tests" / "golden"
 
