@@ -100,10 +100,10 @@ cluster-down: ## Stop it; nothing is left behind.
 	python3 tests/cluster down
 
 cluster-status: ## Say what of it runs.
-	python3 tests/cluster status
+	@export KUBECONFIG=$$(python3 tests/cluster kubeconfig); kubectl get nodes,pods -A
 
-images: ## Build the operator's and the collector's image.
-	python3 tests/cluster images
+images: ## Build the operator's and the collector's image and load them on the local cluster.
+	python3 tests/cluster build-images --load
 
 ## Demo
 

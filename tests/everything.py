@@ -40,6 +40,8 @@ STEPS = (
     Step("chart", "chart tests"),
     Step("api", "tests on a real API server"),
     Step("cluster-test", "tests of the local cluster"),
+    Step("cluster-up", "local cluster", prepares=True),
+    Step("images", "images", prepares=True),
     Step("e2e", "end-to-end tests on the real cluster"),
     Step("coverage", "coverage"),
 )

@@ -1,7 +1,5 @@
 """Rendering the chart with the real helm."""
 
-import os
-import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,8 +8,6 @@ from typing import Any
 
 import pytest
 import yaml
-
-from tests.cluster.mmcluster.settings import default_cache
 
 Manifest = dict[str, Any]
 NAMESPACE = "modelmonitor-system"
@@ -51,7 +47,7 @@ class Refused:
 class Helm:
     """The helm program and our chart."""
 
-    def __init__(self, program: str, chart: Path) -> None:
+    def __init__(self, program: Path, chart: Path) -> None:
         self._program = program
         self._chart = chart
 
@@ -95,12 +91,9 @@ def chart(root: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def helm(chart: Path) -> Helm:
-    """Return helm, compiled by `make cluster-build` or found on the PATH."""
-    path = os.pathsep.join([str(default_cache() / "bin"), os.environ["PATH"]])
-    program = shutil.which("helm", path=path)
-    assert program, "helm is missing: run `make cluster-build`"
-    return Helm(program, chart)
+def helm(helm: Path, chart: Path) -> Helm:
+    """Return helm, bound to the chart."""
+    return Helm(helm, chart)
 
 
 @pytest.fixture(scope="session")
