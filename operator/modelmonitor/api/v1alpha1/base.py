@@ -28,6 +28,7 @@ NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"
 KIND_PATTERN: Final = r"^[A-Z][A-Za-z0-9]*$"
+STATUS_CODE_PATTERN: Final = r"^[1-5](xx|[0-9]{2})$"
 CPU_PATTERN: Final = r"^([1-9][0-9]{0,5}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
 MEMORY_PATTERN: Final = r"^[1-9][0-9]{0,11}(k|M|G|Ki|Mi|Gi)?$"
 

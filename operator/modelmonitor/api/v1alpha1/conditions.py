@@ -279,6 +279,10 @@ class VerdictReason(Documented):
     BODIES_UNDECODABLE = "BodiesUndecodable", "Requests were seen, but no rows could be decoded."
     SCALED_TO_ZERO = "ScaledToZero", "The target asks for 0 replicas."
     MIXED_REVISIONS = "MixedRevisions", "Pods of two revisions serve; neither can be judged yet."
+    MIXED_BASELINES = (
+        "MixedBaselines",
+        "Some collectors count by the baseline in force and some by another one.",
+    )
     BASELINE_NOT_READY = "BaselineNotReady", "There is no baseline to compare with."
     COLUMN_NOT_IN_BASELINE = (
         "ColumnNotInBaseline",

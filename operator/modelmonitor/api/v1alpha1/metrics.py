@@ -10,6 +10,7 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, Field
 
 from modelmonitor.api.v1alpha1.base import (
+    STATUS_CODE_PATTERN,
     ApiModel,
     ColumnName,
     DecimalString,
@@ -157,7 +158,7 @@ class LatencyOptions(ApiModel):
         return 0.0 < parse_decimal(self.quantile) < 1.0
 
 
-StatusCode = Annotated[str, Field(pattern=r"^[1-5](xx|[0-9]{2})$", max_length=3)]
+StatusCode = Annotated[str, Field(pattern=STATUS_CODE_PATTERN, max_length=3)]
 """An HTTP status code, or a class of them such as 5xx."""
 
 

@@ -22,6 +22,7 @@ from modelmonitor.api.v1alpha1.base import (
     MEMORY_PATTERN,
     NAME_PATTERN,
     RULES_LATER,
+    STATUS_CODE_PATTERN,
     SUBDOMAIN_PATTERN,
 )
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
@@ -41,6 +42,7 @@ _BY_PATTERN: Final = {
     "and digits at the ends",
     API_VERSION_PATTERN: "is not an API version: write for example apps/v1",
     KIND_PATTERN: "is not a kind: write for example Deployment",
+    STATUS_CODE_PATTERN: 'is not a status code: write for example "429", or a class such as "5xx"',
     CPU_PATTERN: 'is not an amount of CPU: write for example "50m" or "0.5"',
     MEMORY_PATTERN: 'is not an amount of memory: write for example "96Mi"',
 }
@@ -146,6 +148,10 @@ def _sentence(details: ErrorDetails) -> str:
     return f"{_shown(value)}: {details['msg']}"
 
 
+def _at_least(number: int, what: str) -> str:
+    return "must not be empty" if number == 1 else f"must have at least {number} {what}"
+
+
 def _not_a_string(value: Any, _context: Mapping[str, Any]) -> str:
     if isinstance(value, bool | int | float):
         return f'must be text, not {_named(value)}: write "{_bare(value)}" in quotes'
@@ -162,9 +168,9 @@ _SENTENCES: Final[dict[str, Callable[[Any, Mapping[str, Any]], str]]] = {
     "list_type": lambda value, _: f"must be a list, not {_named(value)}",
     "dict_type": lambda value, _: f"must be an object with fields, not {_named(value)}",
     "model_type": lambda value, _: f"must be an object with fields, not {_named(value)}",
-    "string_too_short": lambda _, context: f"must have at least {context['min_length']} characters",
+    "string_too_short": lambda _, context: _at_least(context["min_length"], "characters"),
     "string_too_long": lambda _, context: f"must have at most {context['max_length']} characters",
-    "too_short": lambda _, context: f"must have at least {context['min_length']} entries",
+    "too_short": lambda _, context: _at_least(context["min_length"], "entries"),
     "too_long": lambda _, context: f"must have at most {context['max_length']} entries",
     "greater_than_equal": lambda value, context: f"must be at least {context['ge']}, not {value}",
     "less_than_equal": lambda value, context: f"must be at most {context['le']}, not {value}",
