@@ -1,0 +1,144 @@
+"""Evaluation: ticks, baseline and evidence in; one verdict per metric and new evidence out.
+
+A pure function: the same ticks give the same verdicts, whoever asks and how often.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.conditions import VerdictReason
+from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
+from modelmonitor.core.distances import judge_distance
+from modelmonitor.core.drift import DriftPlan, apply, plan_of, watched
+from modelmonitor.core.drift_verdict import judge_drift
+from modelmonitor.core.evidence import NO_EVIDENCE, Evidence, MetricEvidence, evidence_key
+from modelmonitor.core.judging import Refusal, unknown
+from modelmonitor.core.panes import traffic_of
+from modelmonitor.core.profile import Profile
+from modelmonitor.core.quality import judge_quality
+from modelmonitor.core.rows import Reference
+from modelmonitor.core.software import SOFTWARE, judge_software
+from modelmonitor.core.verdict import Verdict
+from modelmonitor.core.windows import Tick, Window, coverage, decoded_share, reach
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What one tick means.
+
+    Attributes
+    ----------
+    verdicts
+        One per metric, in the order of the spec.
+    evidence
+        To be given back with the next tick.
+    coverage
+        Share of the last tick's traffic that was observed and decoded, 0 to 1.
+    """
+
+    verdicts: tuple[Verdict, ...]
+    evidence: Evidence
+    coverage: float
+
+
+def lookback(spec: ModelMonitorSpec) -> float:
+    """Return how many seconds of ticks `evaluate` needs: the longest window of all metrics."""
+    interval = parse_duration(spec.interval)
+    return max(reach(metric, interval) for metric in spec.metrics)
+
+
+def evaluate(
+    spec: ModelMonitorSpec,
+    profile: Profile | None,
+    profile_digest: str,
+    ticks: Sequence[Tick],
+    evidence: Evidence | None = None,
+) -> Evaluation:
+    """Judge every metric of a monitor at the last tick.
+
+    Parameters
+    ----------
+    spec
+        What is measured and judged.
+    profile
+        The baseline; None while there is none.
+    profile_digest
+        Its digest, as in the panes.
+    ticks
+        Oldest first, ending with the tick that is judged; as many as `lookback` says, or fewer
+        after a start. Ticks without panes are there too, with what was expected and answered.
+    evidence
+        Of the evaluation before; None for the first.
+
+    Raises
+    ------
+    ValueError
+        If there are no ticks, or they are not in order.
+    """
+    if not ticks or any(left.start >= right.start for left, right in pairwise(ticks)):
+        raise ValueError("ticks must be there, each once, oldest first")
+    reference = (
+        Reference(profile, profile_digest, ticks[-1].judged_revision)
+        if profile is not None
+        else None
+    )
+    before = evidence or NO_EVIDENCE
+    kept: dict[str, MetricEvidence] = {}
+    verdicts = []
+    for metric in spec.metrics:
+        if metric.type in SOFTWARE:
+            verdicts.append(judge_software(metric, ticks))
+        elif reference is None:
+            verdicts.append(_no_baseline(metric, ticks))
+        elif metric.drift is not None:
+            plan, then = _drift(spec, metric, reference, ticks, before)
+            kept[metric.name] = then
+            recent = [tick for tick in ticks if tick.start >= ticks[-1].end - reach(metric, 0)]
+            verdicts.append(judge_drift(metric, plan, reference, recent or ticks[-1:], then))
+        else:
+            verdicts.append(_judge_rows(metric, reference, ticks))
+    return Evaluation(tuple(verdicts), Evidence(metrics=kept), _coverage(ticks[-1]))
+
+
+def _judge_rows(metric: Metric, reference: Reference, ticks: Sequence[Tick]) -> Verdict:
+    if metric.data_quality is not None:
+        return judge_quality(metric, metric.data_quality, reference, ticks)
+    if metric.distance is not None:
+        return judge_distance(metric, metric.distance, reference, ticks)
+    raise ValueError(f"metric {metric.name} has no options for its type {metric.type}")
+
+
+def _drift(
+    spec: ModelMonitorSpec,
+    metric: Metric,
+    reference: Reference,
+    ticks: Sequence[Tick],
+    before: Evidence,
+) -> tuple[DriftPlan, MetricEvidence]:
+    """Return the plan of a Drift metric and its evidence after these ticks."""
+    if metric.drift is None:
+        raise ValueError(f"metric {metric.name} is no Drift metric")
+    interval = parse_duration(spec.interval)
+    columns = sum(
+        len(watched(reference.profile, each.drift))
+        for each in spec.metrics
+        if each.drift is not None
+    )
+    plan = plan_of(reference.profile, metric.drift, spec.drift, interval, columns)
+    key = evidence_key(metric, spec.drift, reference.digest, reference.revision, interval, columns)
+    known = before.metrics.get(metric.name)
+    if known is None or known.key != key:
+        known = MetricEvidence(key=key)
+    return plan, apply(plan, reference, ticks, known)
+
+
+def _no_baseline(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
+    refusal = Refusal(VerdictReason.BASELINE_NOT_READY, "there is no baseline to compare with")
+    return unknown(metric, refusal, Window(tuple(ticks[-1:]), full=True))
+
+
+def _coverage(tick: Tick) -> float:
+    return coverage([tick]) * decoded_share(traffic_of(tick.panes))

@@ -1,0 +1,154 @@
+"""The rows of a window that may be judged: one revision, one baseline, decoded well enough."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from modelmonitor.api.v1alpha1.conditions import VerdictReason
+from modelmonitor.api.v1alpha1.metrics import ColumnGroup, ColumnSelector, Metric
+from modelmonitor.core.judging import Refusal, undecoded, unwatched
+from modelmonitor.core.panes import ColumnTotals, columns_of, empty_totals, fits, traffic_of
+from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.windows import Tick, Window, decoded_share
+from modelmonitor.core.wire.pane import Pane
+
+COUNTED = frozenset({ColumnKind.NUMERIC, ColumnKind.CATEGORICAL})
+"""Kinds whose values are counted in cells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What rows are compared with.
+
+    Attributes
+    ----------
+    profile
+        The baseline.
+    digest
+        Its name; panes of another one are not comparable.
+    revision
+        The judged revision.
+    """
+
+    profile: Profile
+    digest: str
+    revision: str
+
+    def panes(self, ticks: Iterable[Tick]) -> list[Pane]:
+        """Return the panes whose rows may be judged."""
+        return [
+            pane
+            for tick in ticks
+            for pane in unique(tick.panes)
+            if pane.revision == self.revision
+            and pane.baselineDigest == self.digest
+            and fits(pane, self.profile)
+        ]
+
+    def rows(self, ticks: Iterable[Tick]) -> dict[str, ColumnTotals]:
+        """Return the totals of every column of the profile over some ticks."""
+        found = columns_of(self.panes(ticks))
+        return {
+            column.name: found.get(column.name, empty_totals(column))
+            for column in self.profile.columns
+        }
+
+    def count(self, tick: Tick) -> int:
+        """Return the rows of a tick: those of its fullest column."""
+        return sum(
+            max((counts.rows for counts in pane.columns.values()), default=0)
+            for pane in self.panes([tick])
+        )
+
+    def since(self, ticks: Sequence[Tick]) -> list[Tick]:
+        """Return the ticks from the first one on that holds judgeable panes; the last if none."""
+        for number, tick in enumerate(ticks):
+            if self.panes([tick]):
+                return list(ticks[number:])
+        return list(ticks[-1:])
+
+    def refuse(self, window: Window) -> Refusal | None:
+        """Return why the rows of a window cannot be judged; None if they can."""
+        refusal = unwatched(window) or self._mixed(window.ticks[-1])
+        if refusal is not None:
+            return refusal
+        mine = [pane for pane in window.panes if pane.revision == self.revision]
+        traffic = traffic_of(mine)
+        return undecoded(traffic, decoded_share(traffic))
+
+    def usable(self, tick: Tick) -> bool:
+        """Return whether a tick's rows may become evidence."""
+        return self.refuse(Window((tick,), full=True)) is None
+
+    def _mixed(self, tick: Tick) -> Refusal | None:
+        mine = [pane for pane in tick.panes if pane.revision == self.revision]
+        others = {pane.revision for pane in tick.panes} - {self.revision}
+        if not mine:
+            if others:
+                return Refusal(
+                    VerdictReason.MIXED_REVISIONS,
+                    f"only revision {min(others)} sent data, revision {self.revision} is judged",
+                )
+            return None
+        ready = sum(
+            pane.baselineDigest == self.digest and fits(pane, self.profile) for pane in mine
+        )
+        if ready == 0:
+            return Refusal(VerdictReason.WARMING_UP, "collectors do not count by this baseline yet")
+        if ready < len(mine):
+            return Refusal(
+                VerdictReason.MIXED_BASELINES,
+                f"{ready} of {len(mine)} collectors count by this baseline",
+            )
+        return None
+
+
+def unique(panes: Iterable[Pane]) -> list[Pane]:
+    """Return panes without repetitions: (bootID, seq) names a pane once and for all."""
+    return list({(pane.bootID, pane.seq): pane for pane in panes}.values())
+
+
+def selected(profile: Profile, selector: ColumnSelector) -> list[ColumnProfile]:
+    """Return the columns of the profile that a selector names, in serving order."""
+    if selector.names is not None:
+        return [column for column in profile.columns if column.name in selector.names]
+    match selector.group:
+        case ColumnGroup.INPUTS:
+            return profile.inputs
+        case ColumnGroup.OUTPUTS:
+            return profile.outputs
+        case _:
+            return list(profile.columns)
+
+
+def missing_columns(profile: Profile, metric: Metric) -> Refusal | None:
+    """Return why the columns that a metric names cannot be looked at; None if they can."""
+    known = {column.name for column in profile.columns}
+    wanted: list[str] = []
+    options = metric.drift or metric.data_quality
+    if options is not None:
+        wanted = options.columns.names or []
+        if not selected(profile, options.columns) and not wanted:
+            return Refusal(
+                VerdictReason.COLUMN_NOT_IN_BASELINE,
+                f"the baseline has no column in group {options.columns.group}",
+            )
+    elif metric.distance is not None:
+        wanted = [metric.distance.column]
+    absent = [name for name in wanted if name not in known]
+    if absent:
+        return Refusal(
+            VerdictReason.COLUMN_NOT_IN_BASELINE,
+            f"the baseline has no column {', '.join(absent[:3])}: it has "
+            f"{', '.join(sorted(known)[:10])}",
+        )
+    return None
+
+
+def counted(columns: Iterable[ColumnProfile]) -> list[ColumnProfile]:
+    """Return the columns with values in cells."""
+    return [column for column in columns if column.kind in COUNTED and sum(column.cells) > 0]
+
+
+def most_rows(rows: Mapping[str, ColumnTotals], columns: Iterable[ColumnProfile]) -> int:
+    """Return the rows of the fullest of some columns."""
+    return max((rows[column.name].rows for column in columns), default=0)

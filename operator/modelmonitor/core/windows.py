@@ -1,0 +1,156 @@
+"""Ticks and windows: which panes a metric looks at, and whether they show enough to judge by.
+
+A tick is all panes of one start; a window is the last ticks. Coverage is the part of the traffic
+that was really observed: collectors that answered, bytes that were copied, time with an observer.
+Below the floor nothing is judged.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.core.panes import Traffic, traffic_of
+from modelmonitor.core.wire.pane import Pane
+
+COVERAGE_FLOOR: Final = 0.9
+"""Share of the traffic that must be observed."""
+SAMPLES_REACH: Final = 3600.0
+"""Seconds that a metric without window looks back for `minSamples`."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """All panes of one start, and who should have sent one.
+
+    Attributes
+    ----------
+    start
+        Seconds since the epoch, a multiple of `interval`.
+    interval
+        Seconds.
+    panes
+        Panes of this start, of every replica, revision and baseline.
+    expected
+        Collectors that should have answered: those of ready pods.
+    answered
+        Collectors that did.
+    replicas_wanted
+        Replicas that the target asks for; None if not known.
+    judged_revision
+        The revision whose rows are judged.
+    """
+
+    start: float
+    interval: float
+    panes: tuple[Pane, ...]
+    expected: int
+    answered: int
+    replicas_wanted: int | None
+    judged_revision: str
+
+    @property
+    def end(self) -> float:
+        """Seconds since the epoch."""
+        return self.start + self.interval
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The last ticks that a metric looks at, oldest first; never empty.
+
+    Attributes
+    ----------
+    ticks
+        The ticks.
+    full
+        They reach as far back as the metric wants.
+    """
+
+    ticks: tuple[Tick, ...]
+    full: bool
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from the start of the first tick to the end of the last."""
+        return self.ticks[-1].end - self.ticks[0].start
+
+    @property
+    def panes(self) -> list[Pane]:
+        """The panes of all ticks."""
+        return [pane for tick in self.ticks for pane in tick.panes]
+
+
+def reach(metric: Metric, interval: float) -> float:
+    """Return how many seconds of ticks a metric needs at most."""
+    if metric.window is not None:
+        return max(parse_duration(metric.window), interval)
+    wants_samples = metric.threshold is None or metric.threshold.min_samples > 1
+    return max(SAMPLES_REACH, interval) if wants_samples else interval
+
+
+def window_of(metric: Metric, ticks: Sequence[Tick], samples: Callable[[Tick], int]) -> Window:
+    """Return the ticks that a metric looks at.
+
+    Parameters
+    ----------
+    metric
+        With `window` that long; without it, the last tick, or the fewest last ticks that hold
+        `minSamples`, at most an hour of them.
+    ticks
+        Oldest first, not empty, ending with the tick that is judged.
+    samples
+        Samples of this metric in a tick.
+    """
+    last = ticks[-1]
+    earliest = last.end - reach(metric, last.interval)
+    near = [tick for tick in ticks if tick.start >= earliest - _slack(tick)]
+    complete = near[0].start <= earliest + _slack(last)
+    if metric.window is not None:
+        return Window(tuple(near), complete)
+    wanted = metric.threshold.min_samples if metric.threshold is not None else 1
+    taken, found = 0, 0
+    for tick in reversed(near):
+        taken += 1
+        found += samples(tick)
+        if found >= wanted:
+            break
+    return Window(tuple(near[-taken:]), found >= wanted or complete)
+
+
+def _slack(tick: Tick) -> float:
+    """Return what rounding of floats may take from a multiple of the interval."""
+    return tick.interval / 1000
+
+
+def coverage(ticks: Sequence[Tick]) -> float:
+    """Return the share of the traffic that was observed, 0 to 1: the mean over ticks."""
+    return math.fsum(_tick_coverage(tick) for tick in ticks) / len(ticks)
+
+
+def _tick_coverage(tick: Tick) -> float:
+    traffic = traffic_of(tick.panes)
+    if tick.expected > 0:
+        heard = min(1.0, tick.answered / tick.expected)
+    else:
+        heard = 1.0 if tick.panes else 0.0
+    return heard * copied_share(traffic) * watched_share(traffic)
+
+
+def copied_share(traffic: Traffic) -> float:
+    """Return which part of the forwarded bytes reached the observers; 1 if there were none."""
+    if traffic.forwarded_bytes <= 0:
+        return 1.0
+    return min(1.0, traffic.copied_bytes / traffic.forwarded_bytes)
+
+
+def watched_share(traffic: Traffic) -> float:
+    """Return which part of the time an observer was attached; 1 if there is no time."""
+    return max(0.0, 1.0 - traffic.gap / traffic.watched) if traffic.watched > 0 else 1.0
+
+
+def decoded_share(traffic: Traffic) -> float:
+    """Return which part of the sampled requests became rows; 1 if none was sampled."""
+    return min(1.0, traffic.decoded / traffic.sampled) if traffic.sampled > 0 else 1.0
