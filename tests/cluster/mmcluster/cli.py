@@ -10,7 +10,17 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from . import demo_image, images, lifecycle, project_images, settings
+from . import (
+    bootstrap,
+    demo_image,
+    images,
+    lifecycle,
+    machines,
+    network,
+    project_images,
+    settings,
+    status,
+)
 from .apiserver import running_apiserver
 from .settings import Settings
 from .shell import ClusterError, log
@@ -43,9 +53,15 @@ def _parser() -> argparse.ArgumentParser:
         added.set_defaults(command=command)
         return added
 
+    add("bootstrap", _bootstrap)
     add("build", _build)
     add("up", _up)
     add("down", _down)
+    add("status", _status)
+    add("kill", _kill).add_argument("machine", help="cp, n1, n2 …")
+    link = add("link", _link)
+    link.add_argument("node", help="n1, n2 …")
+    link.add_argument("state", choices=["up", "down"])
     add("kubeconfig", _kubeconfig)
     add("apiserver", _apiserver)
     load = add("load-image", _load_image)
@@ -55,6 +71,11 @@ def _parser() -> argparse.ArgumentParser:
     build_images.add_argument("--demo", action="store_true", help="also build the demo's image")
     build_images.add_argument("--load", action="store_true", help="also load them on the nodes")
     return parser
+
+
+def _bootstrap(_chosen: Settings, _: Arguments) -> None:
+    """Install the Debian packages that are missing."""
+    bootstrap.ensure_packages()
 
 
 def _build(chosen: Settings, _: Arguments) -> None:
@@ -73,6 +94,22 @@ def _down(chosen: Settings, _: Arguments) -> None:
     """Switch the cluster off and remove every trace of it."""
     _need_root()
     lifecycle.down(chosen)
+
+
+def _status(chosen: Settings, _: Arguments) -> None:
+    """Say what runs and what it costs."""
+    sys.stdout.write(status.report(chosen))
+
+
+def _kill(chosen: Settings, arguments: Arguments) -> None:
+    """Kill a machine with everything on it, as if its power were cut."""
+    if not machines.by_name(chosen, arguments.machine).kill():
+        raise ClusterError(f"machine {arguments.machine} is off")
+
+
+def _link(chosen: Settings, arguments: Arguments) -> None:
+    """Pull a node's network cable or plug it in."""
+    network.set_link(machines.by_name(chosen, arguments.node), up=arguments.state == "up")
 
 
 def _kubeconfig(chosen: Settings, _: Arguments) -> None:

@@ -40,8 +40,7 @@ def up(settings: Settings) -> None:
 def down(settings: Settings) -> None:
     """Switch the cluster off and remove every trace of it."""
     with locked(_lock(settings)), step(f"cluster {settings.name} down"):
-        for machine in machines.machines(settings):
-            machine.kill()
+        machines.kill_all(settings)
         network.remove(settings)
         cgroups.remove(settings.name)
         if settings.state.exists():

@@ -16,6 +16,15 @@ from .settings import Settings
 from .shell import Argument, ClusterError, attempt, log, run, wait_for
 
 CONTROL_PLANE = "cp"
+CONTROL_PLANE_COMPONENTS = (
+    "etcd",
+    "kube-apiserver",
+    "kube-controller-manager",
+    "kube-scheduler",
+    "kube-proxy",
+)
+NODE_COMPONENTS = ("kubelet", "kube-proxy")
+CONTAINERD = "/usr/bin/containerd"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # Written inside the machine once its file systems are in place; lost with its mount namespace.
 _PREPARED = Path("run/modelmonitor-prepared")
@@ -122,6 +131,12 @@ class Machine:
         log.info("%s: %s started", self.name, component)
         return True
 
+    def components(self) -> dict[str, str]:
+        """Return component → program of all that should run here."""
+        names = NODE_COMPONENTS if self.is_node else CONTROL_PLANE_COMPONENTS
+        programs = {name: str(self.settings.programs / name) for name in names}
+        return {"containerd": CONTAINERD, **programs} if self.is_node else programs
+
     # -- how it comes into being -----------------------------------------------------------
 
     @property
@@ -185,6 +200,22 @@ def nodes(settings: Settings) -> list[Machine]:
 def machines(settings: Settings) -> list[Machine]:
     """Return the control plane and the nodes."""
     return [control_plane(settings), *nodes(settings)]
+
+
+def by_name(settings: Settings, name: str) -> Machine:
+    """Return the machine of a name such as ``cp`` or ``n1``."""
+    known = {machine.name: machine for machine in machines(settings)}
+    if name not in known:
+        raise ClusterError(f"there is no machine {name!r}; known are {', '.join(known)}")
+    return known[name]
+
+
+def kill_all(settings: Settings) -> None:
+    """Kill every machine of the cluster that is on, also those beyond today's number of nodes."""
+    init = str(settings.programs / "machine-init")
+    for process in list(processes.running()):
+        if process.arguments[:2] == (init, settings.name):
+            processes.kill(process)
 
 
 def load_kernel_modules() -> None:

@@ -7,7 +7,7 @@ disappears with the veth.
 from . import machines
 from .machines import Machine
 from .settings import Settings
-from .shell import Argument, attempt, run, succeeds
+from .shell import Argument, ClusterError, attempt, run, succeeds
 
 
 def host_interface(settings: Settings) -> str:
@@ -61,6 +61,7 @@ def _bridge(control_plane: Machine) -> None:
 
 def _host(settings: Settings, control_plane: Machine) -> None:
     name = host_interface(settings)
+    _check_slot(settings)
     holder = control_plane.holder()
     if holder and not succeeds("ip", "link", "show", name):
         peer = ("peer", "name", "host0", "netns", holder.pid)
@@ -70,6 +71,15 @@ def _host(settings: Settings, control_plane: Machine) -> None:
     run("ip", "link", "set", name, "up")
     via = ("via", control_plane.address, "dev", name)
     run("ip", "route", "replace", settings.addresses.services, *via)
+
+
+def _check_slot(settings: Settings) -> None:
+    for line in run("ip", "-brief", "-4", "address", "show").splitlines():
+        name, _, *addresses = line.split()
+        taken = f"{settings.addresses.host}/24" in addresses
+        if taken and name.partition("@")[0] != host_interface(settings):
+            slot = settings.addresses.slot
+            raise ClusterError(f"{name} uses the addresses of slot {slot}: choose another MM_SLOT")
 
 
 def _node(node: Machine, control_plane: Machine) -> None:

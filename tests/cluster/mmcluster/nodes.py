@@ -7,11 +7,10 @@ from typing import Any
 
 from . import machines
 from .kubectl import Kubectl
-from .machines import Machine
+from .machines import CONTAINERD, Machine
 from .settings import PAUSE_IMAGE, Settings
 from .shell import Argument, succeeds, wait_for, write
 
-CONTAINERD = "/usr/bin/containerd"
 _SOCKET = "/run/containerd/containerd.sock"
 _CNI_PROGRAMS = "/usr/lib/cni"
 

@@ -3,6 +3,9 @@
 `local` volumes, unlike hostPath, honour a pod's ``fsGroup``, so that pods without root can write.
 """
 
+import json
+import shutil
+from pathlib import Path
 from typing import Any
 
 from . import machines
@@ -11,19 +14,37 @@ from .machines import Machine
 from .settings import Settings
 
 STORAGE_CLASS = "local"
-VOLUMES_PER_NODE = 8
+VOLUMES_PER_NODE = 16
 # Below the node's private /var/lib.
 _FOLDER = "modelmonitor-volumes"
 
 
 def ensure(settings: Settings, kubectl: Kubectl) -> None:
-    """Create the default StorageClass and the volumes that are missing."""
+    """Create the default StorageClass and missing volumes, and empty those given back."""
     volumes = [
         _volume(node, index)
         for node in machines.nodes(settings)
         for index in range(1, VOLUMES_PER_NODE + 1)
     ]
     kubectl.apply(_storage_class(), *volumes)
+    for volume in kubectl.get("persistentvolumes")["items"]:
+        if volume["status"].get("phase") in {"Released", "Failed"}:
+            _reclaim(settings, kubectl, volume["metadata"]["name"])
+
+
+def _reclaim(settings: Settings, kubectl: Kubectl, name: str) -> None:
+    """Empty a volume whose claim is gone and offer it again."""
+    for node in machines.nodes(settings):
+        folder = _folder(node, name)
+        if folder.exists():
+            shutil.rmtree(folder)
+            folder.mkdir()
+    patch = json.dumps({"spec": {"claimRef": None}})
+    kubectl("patch", "persistentvolume", name, "--type=merge", "-p", patch)
+
+
+def _folder(node: Machine, name: str) -> Path:
+    return node.folder / "lib" / _FOLDER / name
 
 
 def _storage_class() -> dict[str, Any]:
@@ -41,7 +62,7 @@ def _storage_class() -> dict[str, Any]:
 
 def _volume(node: Machine, index: int) -> dict[str, Any]:
     name = f"{node.name}-{index}"
-    (node.folder / "lib" / _FOLDER / name).mkdir(parents=True, exist_ok=True)
+    _folder(node, name).mkdir(parents=True, exist_ok=True)
     requirement = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node.name]}
     return {
         "apiVersion": "v1",
