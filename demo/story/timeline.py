@@ -78,7 +78,8 @@ class Timeline:
 
     def text(self, block: str) -> None:
         """Show the output of a command as it is."""
-        self.console.print(Padding(escape(block.rstrip()), (0, 0, 0, 9)), soft_wrap=True)
+        for line in block.rstrip().splitlines():
+            self.console.print(f"         {line}".rstrip(), soft_wrap=True, markup=False)
 
     def durations(self) -> None:
         """Print the table of all steps."""

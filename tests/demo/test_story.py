@@ -245,6 +245,16 @@ def test_every_line_carries_the_time_and_every_step_its_duration() -> None:
     assert timeline.steps == [("do [it]", 3.5)]
 
 
+def test_the_output_of_a_command_is_shown_as_it_is() -> None:
+    out = io.StringIO()
+    Timeline(Console(file=out, width=40)).text(f"[a] {'long ' * 20}\n\nb\n")
+    assert out.getvalue().splitlines() == [
+        f"         [a] {'long ' * 20}".rstrip(),
+        "",
+        f"{' ' * 9}b",
+    ]
+
+
 def test_a_clock_shows_minutes_and_seconds() -> None:
     assert [clock(0.9), clock(59.9), clock(725)] == [" 0:00", " 0:59", "12:05"]
 
