@@ -1,0 +1,218 @@
+"""How many pods of a target carry a collector, and what to do about the others.
+
+The webhook fails open and in silence, so that what it did is only known by its result: wanted is
+compared with real. Each pod without a collector gets its own reason; the condition names the one
+that a person should act on first.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from modelmonitor.api.v1alpha1.conditions import CollectorsReason, ConditionType
+from modelmonitor.api.v1alpha1.monitor import INJECTION_LABEL
+from modelmonitor.api.v1alpha1.status import (
+    BreakerState,
+    CollectorCounts,
+    ConditionStatus,
+    InjectionStatus,
+)
+from modelmonitor.core.breaker import is_paused
+from modelmonitor.core.capture import CaptureObstacle
+from modelmonitor.core.pods import PodView
+from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.times import parse_time
+from modelmonitor.core.workloads import Workload
+
+SETTLING: Final = 5.0
+"""Seconds after which a monitor is surely known to all injectors."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageView:
+    """What coverage is judged from."""
+
+    namespace: str
+    monitor: str
+    created: float
+    """When the monitor was created, seconds since the epoch."""
+    workload: Workload
+    pods: Sequence[PodView]
+    """All pods of the workload."""
+    template_obstacle: CaptureObstacle | None
+    """Why pods of the present template cannot be captured; `core.capture.capture_obstacle`."""
+    namespace_enabled: bool
+    """Whether the namespace has the label modelmonitor.dev/injection=enabled."""
+    suspended: bool
+    injection: InjectionStatus | None
+    """The breaker, after this pass."""
+    image: str
+    """The image that the injector uses now."""
+    reachable: int
+    """Collectors that answered lately."""
+
+
+@dataclass(frozen=True, slots=True)
+class MissedPod:
+    """A pod without a collector of this monitor."""
+
+    name: str
+    reason: CollectorsReason
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a target is covered."""
+
+    counts: CollectorCounts
+    condition: ConditionDraft
+    """CollectorsReady."""
+    missed: tuple[MissedPod, ...]
+    """In the order of their names."""
+
+
+_BY_URGENCY: Final = (
+    CollectorsReason.SUSPENDED,
+    CollectorsReason.NAMESPACE_NOT_ENABLED,
+    CollectorsReason.CAPTURE_IMPOSSIBLE,
+    CollectorsReason.INJECTION_PAUSED,
+    CollectorsReason.NOT_INJECTED,
+    CollectorsReason.AWAITING_RECREATION,
+)
+"""What keeps even new pods from a collector comes before what recreation repairs."""
+
+
+def judge_coverage(view: CoverageView) -> Coverage:
+    """Return the counts, the condition CollectorsReady, and each missed pod with its reason."""
+    pods = sorted((pod for pod in view.pods if pod.counts), key=lambda pod: pod.name)
+    injected = [pod for pod in pods if _is_injected(pod, view)]
+    missed = tuple(_miss(pod, view) for pod in pods if not _is_injected(pod, view))
+    counts = CollectorCounts(
+        matched=len(pods),
+        injected=len(injected),
+        reachable=min(view.reachable, len(injected)),
+        outdated=sum(_image(pod) != view.image for pod in injected),
+    )
+    return Coverage(counts, _condition(view, counts, injected, missed), missed)
+
+
+def _is_injected(pod: PodView, view: CoverageView) -> bool:
+    return pod.collector is not None and pod.monitor == view.monitor
+
+
+def _image(pod: PodView) -> str:
+    return "" if pod.collector is None else pod.collector.image
+
+
+def _miss(pod: PodView, view: CoverageView) -> MissedPod:
+    obstacle = pod.obstacle
+    if obstacle is None and pod.collector is not None:
+        return MissedPod(
+            pod.name,
+            CollectorsReason.AWAITING_RECREATION,
+            f"it carries the collector of monitor {pod.monitor}",
+        )
+    hindrance = _hindrance(view, obstacle)
+    if hindrance is not None:
+        return MissedPod(pod.name, *hindrance)
+    if pod.created < _effective_since(view):
+        return MissedPod(
+            pod.name, CollectorsReason.AWAITING_RECREATION, "it was created before injection began"
+        )
+    return MissedPod(
+        pod.name,
+        CollectorsReason.NOT_INJECTED,
+        "it was created after the monitor and still got no collector: no injector answered, or "
+        "the namespace was enabled later; look at the injector's pods and log",
+    )
+
+
+def _hindrance(
+    view: CoverageView, obstacle: CaptureObstacle | None
+) -> tuple[CollectorsReason, str] | None:
+    """Return what would keep even a new pod from a collector."""
+    if view.suspended:
+        return CollectorsReason.SUSPENDED, CollectorsReason.SUSPENDED.sentence
+    if not view.namespace_enabled:
+        command = f"kubectl label namespace {view.namespace} {INJECTION_LABEL}=enabled"
+        return (
+            CollectorsReason.NAMESPACE_NOT_ENABLED,
+            f"the namespace does not enable injection: run `{command}`",
+        )
+    if obstacle is not None:
+        return CollectorsReason.CAPTURE_IMPOSSIBLE, obstacle.message
+    if is_paused(view.injection) and view.injection is not None:
+        retry = view.injection.retry_at
+        when = f"; one pod is tried again at {retry}" if retry is not None else ""
+        return CollectorsReason.INJECTION_PAUSED, f"{view.injection.message}{when}"
+    return None
+
+
+def _effective_since(view: CoverageView) -> float:
+    """Return since when new pods should have been injected."""
+    begun = view.created + SETTLING
+    if view.injection is not None and view.injection.breaker is BreakerState.CLOSED:
+        return max(begun, parse_time(view.injection.since) + SETTLING)
+    return begun
+
+
+def _condition(
+    view: CoverageView,
+    counts: CollectorCounts,
+    injected: Sequence[PodView],
+    missed: Sequence[MissedPod],
+) -> ConditionDraft:
+    if missed:
+        return _of_missed(view, counts, missed)
+    if not counts.matched:
+        return _without_pods(view)
+    waiting = [pod for pod in injected if pod.collector and pod.collector.awaited_since is not None]
+    if waiting:
+        return _draft(
+            ConditionStatus.FALSE,
+            CollectorsReason.COLLECTORS_STARTING,
+            f"{_carry(counts)}, of which {len(waiting)} have not started, for example "
+            f"{waiting[0].name}",
+        )
+    if counts.outdated:
+        return _draft(
+            ConditionStatus.TRUE,
+            CollectorsReason.OUTDATED,
+            f"{_carry(counts)}, {counts.outdated} of them of an older image; {_restart(view)} to "
+            "renew them",
+        )
+    return _draft(ConditionStatus.TRUE, CollectorsReason.ALL_INJECTED, _carry(counts))
+
+
+def _of_missed(
+    view: CoverageView, counts: CollectorCounts, missed: Sequence[MissedPod]
+) -> ConditionDraft:
+    first = min(missed, key=lambda pod: _BY_URGENCY.index(pod.reason))
+    if first.reason is CollectorsReason.AWAITING_RECREATION:
+        message = f"{_carry(counts)}; {_restart(view)}"
+    elif first.reason is CollectorsReason.NOT_INJECTED:
+        message = f"{_carry(counts)}; {first.name}: {first.message}; then {_restart(view)}"
+    else:
+        message = f"{_carry(counts)}; {first.message}"
+    return _draft(ConditionStatus.FALSE, first.reason, message)
+
+
+def _without_pods(view: CoverageView) -> ConditionDraft:
+    hindrance = _hindrance(view, view.template_obstacle)
+    if hindrance is not None:
+        return _draft(ConditionStatus.FALSE, *hindrance)
+    return _draft(ConditionStatus.UNKNOWN, CollectorsReason.NO_PODS, "the target has no pods")
+
+
+def _draft(status: ConditionStatus, reason: CollectorsReason, message: str) -> ConditionDraft:
+    return ConditionDraft(ConditionType.COLLECTORS_READY, status, reason, message)
+
+
+def _carry(counts: CollectorCounts) -> str:
+    verb = "carries" if counts.injected == 1 else "carry"
+    return f"{counts.injected} of {counts.matched} pods {verb} a collector"
+
+
+def _restart(view: CoverageView) -> str:
+    return f"run `kubectl rollout restart {view.workload} -n {view.namespace}`"
