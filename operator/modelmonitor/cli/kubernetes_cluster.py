@@ -1,6 +1,7 @@
 """The cluster of the kubeconfig. Slow to import: commands load it when they run."""
 
 import json
+import os
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -81,8 +82,9 @@ class KubernetesCluster:
 def _connect(context: str | None) -> tuple[client.ApiClient, str]:
     configuration = client.Configuration()
     try:
-        config.load_kube_config(context=context, client_configuration=configuration)
-        contexts, current = config.list_kube_config_contexts()
+        files = os.environ.get("KUBECONFIG")
+        config.load_kube_config(files, context=context, client_configuration=configuration)
+        contexts, current = config.list_kube_config_contexts(files)
         chosen = next((one for one in contexts if one["name"] == context), current)
         namespace = chosen["context"].get("namespace", "default")
     except (ConfigException, FileNotFoundError) as error:
