@@ -36,11 +36,10 @@ def test_a_problem_has_file_document_and_field(tmp_path: Path) -> None:
     file.write_text(f"{MINIMAL}---\n{MINIMAL.replace(chr(34) + '0.05' + chr(34), '0.05')}")
     code, lines = run(file)
     assert code == 1
-    assert lines == [
-        f"{file}:2:spec.metrics[errors].threshold.critical: must be text, not a number: "
-        'write "0.05" in quotes',
-        "1 problem in 2 ModelMonitors of 1 file",
-    ]
+    problem, summary = lines
+    place = f"{file}:2:spec.metrics[errors].threshold.critical"
+    assert problem == f'{place}: must be text, not a number: write "0.05" in quotes'
+    assert summary == "1 problem in 2 ModelMonitors of 1 file"
 
 
 def test_standard_input_is_a_dash() -> None:
@@ -74,9 +73,8 @@ def test_other_objects_are_passed_over() -> None:
 
 
 def test_the_items_of_a_list_are_checked() -> None:
-    items = "apiVersion: v1\nkind: List\nitems:\n- " + MINIMAL.split("\n", 1)[1].replace(
-        "\n", "\n  "
-    )
+    indented = MINIMAL.replace("\n", "\n  ")
+    items = f"apiVersion: v1\nkind: List\nitems:\n- \n  {indented}"
     code, lines = run("-", stdin=items.replace("errors,", "Errors,"))
     assert code == 1
     assert lines[0].startswith("-:1:spec.metrics[Errors].name: ")
@@ -104,7 +102,7 @@ def test_a_generated_name_is_good() -> None:
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="cannot read .*nothing: No such file or directory"):
+    with pytest.raises(CommandError, match=r"cannot read .*nothing: No such file or directory"):
         run(tmp_path / "nothing")
 
 

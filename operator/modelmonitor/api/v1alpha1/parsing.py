@@ -161,9 +161,8 @@ def _not_a_string(value: Any, _context: Mapping[str, Any]) -> str:
 _SENTENCES: Final[dict[str, Callable[[Any, Mapping[str, Any]], str]]] = {
     "missing": lambda _, __: "is required",
     "string_type": _not_a_string,
-    "int_type": lambda value, _: f"must be a whole number without quotes, not {_shown(value)}",
-    "int_from_float": lambda value, _: f"must be a whole number, not {_shown(value)}",
-    "bool_type": lambda value, _: f"must be true or false without quotes, not {_shown(value)}",
+    "int_type": lambda value, _: f"must be a whole number, not {_unquoted(value)}",
+    "bool_type": lambda value, _: f"must be true or false, not {_unquoted(value)}",
     "enum": lambda value, context: f"{_shown(value)} is unknown: use {context['expected']}",
     "list_type": lambda value, _: f"must be a list, not {_named(value)}",
     "dict_type": lambda value, _: f"must be an object with fields, not {_named(value)}",
@@ -191,6 +190,11 @@ def _named(value: Any) -> str:
             return "a list"
         case _:
             return "an object"
+
+
+def _unquoted(value: Any) -> str:
+    shown = _shown(value)
+    return f"the text {shown}: take the quotes away" if isinstance(value, str) else shown
 
 
 def _bare(value: Any) -> str:
