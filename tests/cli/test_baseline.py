@@ -1,5 +1,6 @@
 """`modelmonitor baseline`: from rows to a profile to a ConfigMap."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -274,3 +275,40 @@ def test_what_the_operator_would_refuse_is_refused_before_it_is_applied(
     with pytest.raises(CommandError, match=sentence):
         apply_profile(cluster, payload, "models", "b", Screen().console, force=False)
     assert not cluster.config_maps
+
+
+SAMPLE = {
+    "path": "/v2/models/flights/infer",
+    "request": {
+        "inputs": [
+            {"name": "carrier", "shape": [1, 1], "datatype": "BYTES", "data": ["AA"]},
+            {"name": "temp", "shape": [1, 1], "datatype": "FP64", "data": [25.5]},
+        ]
+    },
+}
+
+
+def test_a_sample_that_fits_is_said_to_fit(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = tmp_path / "sample.jsonl"
+    sample.write_text(json.dumps(SAMPLE))
+
+    build(as_parquet(tmp_path), "--inputs", "carrier,temp", "--serving-sample", str(sample))
+
+    assert "fits: 1 requests with 1 rows" in capsys.readouterr().out
+
+
+def test_a_profile_that_does_not_fit_a_sample_is_not_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sample = tmp_path / "sample.jsonl"
+    sample.write_text(json.dumps(SAMPLE))
+    out = tmp_path / "out.json"
+    words = ["--data", str(as_parquet(tmp_path)), "--prediction", "predicted", "-o", str(out)]
+
+    code = run(["baseline", "build", *words, *WORDS, "--serving-sample", str(sample)])
+
+    assert code == 1
+    assert "terminal: no value was found" in capsys.readouterr().err
+    assert not out.exists()

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -22,6 +22,9 @@ from modelmonitor.core.profile import (
     digest,
     load_profile,
 )
+
+TOLD_PROBLEMS: Final = 10
+"""Problems with a sample that are told; usually they have one cause."""
 
 app = typer.Typer(help="Build and apply baseline profiles.", no_args_is_help=True)
 
@@ -57,6 +60,10 @@ def build(
     categorical: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Columns whose numbers are codes.")
     ] = None,
+    serving_sample: Annotated[
+        Path | None,
+        typer.Option(help="Recorded requests and responses, one JSON object a line: checked."),
+    ] = None,
 ) -> None:
     """Build a baseline profile from rows with the model's predictions."""
     from modelmonitor.cli.baseline_data import read_rows
@@ -78,7 +85,34 @@ def build(
         )
     except BaselineDataError as error:
         raise CommandError(f"{data}: {error}") from error
-    write_profile(profile, output, Console(highlight=False))
+    console = Console(highlight=False)
+    if serving_sample is not None:
+        hold_against(profile, serving_sample, console)
+    write_profile(profile, output, console)
+
+
+def hold_against(profile: Profile, sample: Path, console: Console) -> None:
+    """Check a profile against recorded traffic; say what is unusual in it.
+
+    Raises
+    ------
+    CommandError
+        If traffic like this would not be counted.
+    """
+    from modelmonitor.cli.serving_sample import check_sample, read_sample
+
+    report = check_sample(profile, read_sample(sample))
+    if report.problems:
+        told = "\n".join(f"  {problem}" for problem in report.problems[:TOLD_PROBLEMS])
+        more = len(report.problems) - TOLD_PROBLEMS
+        rest = f"\n  and {more} more" if more > 0 else ""
+        raise CommandError(
+            f"{sample} does not fit the profile, which is not written:\n{told}{rest}"
+        )
+    for note in report.notes:
+        console.print(note, markup=False, soft_wrap=True)
+    text = f"{sample} fits: {report.exchanges} requests with {report.rows} rows\n"
+    console.print(text, markup=False, soft_wrap=True)
 
 
 def write_profile(profile: Profile, path: Path, console: Console) -> None:
