@@ -1,5 +1,6 @@
 """Which files are written from the models, and what stands in them."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -19,16 +20,20 @@ def generated_files() -> dict[Path, str]:
 
 def write(top: Path) -> list[Path]:
     """Write the files that differ below a folder; returns those."""
-    changed = differing(top)
-    for path in changed:
+    changed = _differing(top, generated_files())
+    for path, text in changed.items():
         (top / path).parent.mkdir(parents=True, exist_ok=True)
-        (top / path).write_text(generated_files()[path], encoding="utf-8")
-    return changed
+        (top / path).write_text(text, encoding="utf-8")
+    return list(changed)
 
 
 def differing(top: Path) -> list[Path]:
     """Return the generated files that are missing below a folder or hold something else."""
-    return [path for path, text in generated_files().items() if _text(top / path) != text]
+    return list(_differing(top, generated_files()))
+
+
+def _differing(top: Path, wanted: Mapping[Path, str]) -> dict[Path, str]:
+    return {path: text for path, text in wanted.items() if _text(top / path) != text}
 
 
 def _text(path: Path) -> str | None:

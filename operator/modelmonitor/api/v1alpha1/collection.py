@@ -116,8 +116,8 @@ class Collection(ApiModel):
     )
     sample_ratio: DecimalString = Field(
         default="1",
-        description="Share of requests whose bodies are decoded, above 0 and at most 1; every "
-        "request is counted.",
+        description="Share of requests whose bodies are decoded, above 0 and at most 1, for "
+        'example "0.1"; every request is counted.',
     )
     resources: CollectorResources = Field(
         default=CollectorResources(), description="Resources of the collector container."

@@ -179,10 +179,12 @@ class DriftTolerance(ApiModel):
     """How large a shift may be before it matters: the largest moved share of a distribution."""
 
     warning: DecimalString | None = Field(
-        default=None, description="Shift of cumulative share that is still no Warning, 0 to 1."
+        default=None,
+        description='Shift of cumulative share, 0 to 1, that is still no Warning: "0.02".',
     )
     critical: DecimalString | None = Field(
-        default=None, description="Shift of cumulative share that is still not Critical, 0 to 1."
+        default=None,
+        description='Shift of cumulative share, 0 to 1, that is still not Critical: "0.05".',
     )
 
     @rule(

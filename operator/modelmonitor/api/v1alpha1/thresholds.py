@@ -31,8 +31,12 @@ LESS_OPERATORS: Final = frozenset({Operator.LESS_THAN, Operator.LESS_THAN_OR_EQU
 class ValueRange(ApiModel):
     """An interval of values, both ends included."""
 
-    low: DecimalString = Field(description="The smallest value inside.")
-    high: DecimalString = Field(description="The largest value inside.")
+    low: DecimalString = Field(
+        description="The smallest value inside: a decimal in quotes, in the metric's unit."
+    )
+    high: DecimalString = Field(
+        description="The largest value inside: a decimal in quotes, in the metric's unit."
+    )
 
     @rule("double(self.low) < double(self.high)", "low must be less than high", at=".low")
     def _ordered(self) -> bool:
@@ -50,10 +54,12 @@ class Threshold(ApiModel):
 
     operator: Operator = Field(description="How the value is compared with the thresholds.")
     warning: DecimalString | None = Field(
-        default=None, description="Breach of severity Warning, in the metric's unit."
+        default=None,
+        description="Breach of severity Warning: a decimal in quotes, in the metric's unit.",
     )
     critical: DecimalString | None = Field(
-        default=None, description="Breach of severity Critical, in the metric's unit."
+        default=None,
+        description="Breach of severity Critical: a decimal in quotes, in the metric's unit.",
     )
     warning_range: ValueRange | None = Field(
         default=None, description="Range for severity Warning with OutsideRange and InsideRange."
@@ -63,8 +69,8 @@ class Threshold(ApiModel):
     )
     recover_at: DecimalString | None = Field(
         default=None,
-        description="A firing alert ends only when the value is on the safe side of this one; "
-        "it lies on the safe side of every threshold.",
+        description="A firing alert ends only when the value is on the safe side of this one, a "
+        "decimal in quotes; it lies on the safe side of every threshold.",
     )
     pending_for: DurationString = Field(
         default="0s", description="How long a breach must last before it fires."
