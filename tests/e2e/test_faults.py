@@ -158,9 +158,10 @@ def test_pods_start_without_the_webhook_and_the_monitor_tells(
 
 
 def test_undecodable_bodies_are_counted_and_harm_nobody(
-    room: Room, kube: Kube, release: Release, flights_baseline: dict[str, Any]
+    room: Room, kube: Kube, release: Release, two_inputs: dict[str, Any]
 ) -> None:
-    kube.apply({**flights_baseline, "metadata": {"name": "nowhere", "namespace": room.name}})
+    metadata = {"name": "nowhere", "namespace": room.name}
+    kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": two_inputs})
     room.deploy(Model(delay=0))
     kube.apply(monitor_body(room.name, **DRIFT))
     room.wait_for("Ready", has("Ready", "True"))
