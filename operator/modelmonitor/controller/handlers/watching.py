@@ -67,7 +67,7 @@ class WatchThread:
     """The thread in which Kopf watches."""
 
     def __init__(
-        self, wakeups: Wakeups, namespaces: Sequence[str], ended: Callable[[], None]
+        self, wakeups: Wakeups, namespaces: Sequence[str], ended: Callable[[], object]
     ) -> None:
         self._registry = build_registry(wakeups)
         self._namespaces = tuple(namespaces)

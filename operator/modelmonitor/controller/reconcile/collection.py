@@ -92,6 +92,13 @@ class Collection:
             for session in self.sessions.values()
         )
 
+    def unconfigured(self, digest: str) -> bool:
+        """Return whether a collector that stays counts otherwise than it should."""
+        return any(
+            not session.leaving and session.configured != digest
+            for session in self.sessions.values()
+        )
+
     def problems(self) -> list[str]:
         """Return what the last requests that failed led to."""
         return [session.problem for session in self.sessions.values() if session.problem]

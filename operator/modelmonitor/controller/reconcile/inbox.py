@@ -68,6 +68,15 @@ class Inbox:
             taken += 1
         return taken
 
+    def repeat(self, panes: Iterable[Pane]) -> list[Pane]:
+        """Return the panes of a stored entry that were not taken yet, and note them."""
+        unknown = []
+        for pane in panes:
+            if not self._is_known(pane):
+                self.note(pane)
+                unknown.append(pane)
+        return unknown
+
     def note(self, pane: Pane) -> None:
         """Remember that a pane was taken."""
         self.applied[pane.bootID] = Boot(pod=pane.podUID, seq=pane.seq, start=pane.start)

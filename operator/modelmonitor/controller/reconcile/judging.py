@@ -1,0 +1,234 @@
+"""Judging ticks: panes and facts in, verdicts and alert records out; the same again after a replay.
+
+Nothing here asks or writes anything. What a tick is judged by (`TickFacts` and the panes that had
+arrived) is stored before it is judged, so that a controller that comes after can judge it again.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+
+from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
+from modelmonitor.controller.reconcile.baseline import Loaded
+from modelmonitor.controller.reconcile.inbox import Boot
+from modelmonitor.controller.reconcile.journal import Entry
+from modelmonitor.controller.reconcile.revision import RevisionChoice
+from modelmonitor.core.alert import AlertRecord, advance
+from modelmonitor.core.evaluation import evaluate, lookback
+from modelmonitor.core.evidence import NO_EVIDENCE, Evidence
+from modelmonitor.core.verdict import Verdict
+from modelmonitor.core.windows import Tick
+from modelmonitor.core.wire.pane import Pane
+
+
+class TickFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was known beside the panes when a tick was judged."""
+
+    start: float
+    """Seconds since the epoch, a multiple of `interval`."""
+    interval: float
+    expected: int
+    """Ready pods of the target; 0 while none of them carries a collector."""
+    answered: int
+    """Of these, the ones whose collectors answered after the end of the tick."""
+    replicas_wanted: int | None
+    choice: RevisionChoice
+
+    @property
+    def end(self) -> float:
+        """Seconds since the epoch."""
+        return self.start + self.interval
+
+
+class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What judging has led to: the content of a checkpoint."""
+
+    interval: float
+    judged_until: float
+    choice: RevisionChoice = RevisionChoice()
+    applied: dict[str, Boot] = {}
+    records: list[AlertRecord] = []
+    verdicts: list[Verdict] = []
+    evidence: Evidence = NO_EVIDENCE
+    coverage: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One metric's step at one tick."""
+
+    metric: Metric
+    verdict_before: Verdict | None
+    record_before: AlertRecord | None
+    verdict: Verdict
+    record: AlertRecord
+
+
+@dataclass
+class Memory:
+    """What one monitor's next judgement depends on."""
+
+    interval: float
+    judged_until: float
+    """End of the last judged tick, seconds since the epoch."""
+    choice: RevisionChoice = field(default_factory=RevisionChoice)
+    records: dict[str, AlertRecord] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    evidence: Evidence = NO_EVIDENCE
+    ticks: list[Tick] = field(default_factory=list)
+    """Judged ticks that windows may need, oldest first."""
+    early: dict[float, list[Pane]] = field(default_factory=dict)
+    """Start → panes of ticks that are not judged yet."""
+    coverage: float | None = None
+    """Share of the last tick's traffic that was observed and decoded; None before the first."""
+    late: int = 0
+    """Panes that came after their tick was judged."""
+
+    def to_checkpoint(self, applied: dict[str, Boot]) -> Judged:
+        """Return what has to outlive the process; ticks and early panes are in the journal."""
+        return Judged(
+            interval=self.interval,
+            judged_until=self.judged_until,
+            choice=self.choice,
+            applied=applied,
+            records=list(self.records.values()),
+            verdicts=list(self.verdicts.values()),
+            evidence=self.evidence,
+            coverage=self.coverage,
+        )
+
+
+def fresh(interval: float, now: float) -> Memory:
+    """Return the memory of a monitor that is seen for the first time; the present tick is first."""
+    return Memory(interval=interval, judged_until=now // interval * interval)
+
+
+def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
+    """Return the memory of a checkpoint, its windows filled from the entries before it."""
+    memory = Memory(
+        interval=judged.interval,
+        judged_until=judged.judged_until,
+        choice=judged.choice,
+        records={record.metric: record for record in judged.records},
+        verdicts={verdict.metric: verdict for verdict in judged.verdicts},
+        evidence=judged.evidence,
+        coverage=judged.coverage,
+    )
+    panes: dict[float, list[Pane]] = {}
+    facts: dict[float, TickFacts] = {}
+    for entry in entries:
+        for pane in entry.panes:
+            panes.setdefault(pane.start, []).append(pane)
+        if entry.facts is not None and entry.facts.interval == judged.interval:
+            facts[entry.facts.start] = entry.facts
+    memory.ticks = [_tick(facts[start], panes.get(start, [])) for start in sorted(facts)]
+    memory.early = {start: each for start, each in panes.items() if start >= judged.judged_until}
+    return memory
+
+
+def due_ticks(memory: Memory, until: float, most: float) -> list[float]:
+    """Return the starts of the ticks that are to be judged now, oldest first.
+
+    Parameters
+    ----------
+    memory
+        What was judged so far.
+    until
+        Ticks that end by this time are due, seconds since the epoch.
+    most
+        Ticks that ended longer ago than this are given up, in seconds before `until`.
+    """
+    interval = memory.interval
+    last = until // interval * interval
+    first = max(memory.judged_until, (until - most) // interval * interval)
+    count = round((last - first) / interval)
+    return [first + number * interval for number in range(max(0, count))]
+
+
+def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
+    """Let panes enter: into windows where their tick is judged already, else into its verdict."""
+    for pane in panes:
+        if pane.interval != memory.interval:
+            continue  # the interval was changed; counted by another clock
+        if pane.start >= memory.judged_until:
+            memory.early.setdefault(pane.start, []).append(pane)
+            continue
+        memory.late += 1
+        for position, tick in enumerate(memory.ticks):
+            if tick.start == pane.start:
+                memory.ticks[position] = _with_pane(tick, pane)
+
+
+def judge(
+    memory: Memory, spec: ModelMonitorSpec, loaded: Loaded | None, facts: TickFacts
+) -> list[Step]:
+    """Judge one tick by the panes that entered before; return each metric's step.
+
+    Parameters
+    ----------
+    memory
+        Changed: it has judged one more tick afterwards.
+    spec
+        The monitor's spec.
+    loaded
+        The baseline in force.
+    facts
+        The tick; not before `memory.judged_until`.
+    """
+    memory.ticks.append(_tick(facts, memory.early.pop(facts.start, [])))
+    memory.early = {start: panes for start, panes in memory.early.items() if start >= facts.end}
+    memory.judged_until = facts.end
+    memory.choice = facts.choice
+    horizon = facts.end - max(lookback(spec), facts.interval)
+    memory.ticks = [tick for tick in memory.ticks if tick.start >= horizon - facts.interval / 2]
+    evaluation = evaluate(
+        spec,
+        None if loaded is None else loaded.profile,
+        "" if loaded is None else loaded.digest,
+        memory.ticks,
+        memory.evidence,
+    )
+    memory.evidence = evaluation.evidence
+    memory.coverage = evaluation.coverage
+    return _advance(memory, spec.metrics, evaluation.verdicts, facts.end)
+
+
+def _advance(
+    memory: Memory, metrics: Sequence[Metric], verdicts: Iterable[Verdict], end: float
+) -> list[Step]:
+    by_name = {verdict.metric: verdict for verdict in verdicts}
+    steps = []
+    for metric in metrics:
+        verdict = by_name[metric.name]
+        before = memory.records.get(metric.name)
+        record = advance(before, verdict, metric, end)
+        steps.append(Step(metric, memory.verdicts.get(metric.name), before, verdict, record))
+    memory.records = {step.metric.name: step.record for step in steps}
+    memory.verdicts = {step.metric.name: step.verdict for step in steps}
+    return steps
+
+
+def _tick(facts: TickFacts, panes: Sequence[Pane]) -> Tick:
+    return Tick(
+        start=facts.start,
+        interval=facts.interval,
+        panes=tuple(panes),
+        expected=facts.expected,
+        answered=facts.answered,
+        replicas_wanted=facts.replicas_wanted,
+        judged_revision=facts.choice.judged,
+    )
+
+
+def _with_pane(tick: Tick, pane: Pane) -> Tick:
+    return Tick(
+        start=tick.start,
+        interval=tick.interval,
+        panes=(*tick.panes, pane),
+        expected=tick.expected,
+        answered=tick.answered,
+        replicas_wanted=tick.replicas_wanted,
+        judged_revision=tick.judged_revision,
+    )

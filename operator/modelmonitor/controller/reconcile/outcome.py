@@ -1,0 +1,101 @@
+"""What a pass leads to: the retraining decision, the status, the events; in the order that holds.
+
+First the status is written, then the Job is created, then the status is written again.
+"""
+
+from dataclasses import dataclass
+
+from modelmonitor.api.v1alpha1.monitor import ModelMonitor
+from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
+from modelmonitor.controller.reconcile.plan import Plan
+from modelmonitor.controller.reconcile.reporting import Found, status_of
+from modelmonitor.controller.reconcile.retrain import Cause, Retrainer, retraining_draft
+from modelmonitor.controller.reconcile.seeing import Injection
+from modelmonitor.controller.reconcile.services import Services
+from modelmonitor.controller.reconcile.state import MonitorState
+from modelmonitor.controller.reconcile.transitions import transitions
+from modelmonitor.controller.reconcile.writing import worth_writing, write_status
+from modelmonitor.core.retraining import Decision
+from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.windows import COVERAGE_FLOOR
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a pass found, beside what was judged."""
+
+    plan: Plan
+    injection: Injection
+    availability: ConditionDraft | None
+    """MetricsAvailable where more is known than the verdicts say."""
+
+
+async def write_outcome(
+    services: Services, monitor: ModelMonitor, state: MonitorState, outcome: Outcome
+) -> None:
+    """Write the status of a pass, create the Job that is due, and announce what changed.
+
+    Raises
+    ------
+    ConflictError
+        If the monitor was changed since it was read; nothing was done then.
+    TemporaryError
+        If the API server does not answer, or the lease was not renewed lately.
+    """
+    before = monitor.status
+    retrainer = Retrainer(services, _cause(state, outcome.plan), state.events)
+    decision = await retrainer.decide(monitor)
+    if decision.create is not None:
+        if decision.status != monitor.status.retraining:
+            ahead = _status(services, monitor, state, outcome, decision)
+            monitor = await _write(services, monitor, state, ahead)
+        decision = await retrainer.start(monitor, decision.create)
+    status = _status(services, monitor, state, outcome, decision)
+    if worth_writing(monitor.status, status, state.written_at, services.clock.now()):
+        monitor = await _write(services, monitor, state, status)
+    await retrainer.tell_outcome(monitor, before.retraining, monitor.status.retraining)
+    for reason, message in transitions(before, monitor.status):
+        await services.announcer.event(monitor, state.events, reason, message)
+
+
+def _cause(state: MonitorState, plan: Plan) -> Cause:
+    memory = state.memory
+    return Cause(
+        records=memory.records,
+        verdicts=memory.verdicts,
+        revision=memory.choice.judged,
+        baseline_digest="" if plan.loaded is None else plan.loaded.digest,
+        covered=memory.coverage is not None and memory.coverage >= COVERAGE_FLOOR,
+    )
+
+
+def _status(
+    services: Services,
+    monitor: ModelMonitor,
+    state: MonitorState,
+    outcome: Outcome,
+    decision: Decision,
+) -> ModelMonitorStatus:
+    drafts = [outcome.injection.condition, retraining_draft(decision)]
+    if outcome.availability is not None and not monitor.spec.suspend:
+        drafts.append(outcome.availability)
+    return status_of(
+        monitor,
+        state.memory,
+        Found(
+            plan=outcome.plan,
+            now=services.clock.now(),
+            collectors=outcome.injection.counts,
+            injection=outcome.injection.breaker.status,
+            retraining=decision.status,
+            drafts=drafts,
+        ),
+    )
+
+
+async def _write(
+    services: Services, monitor: ModelMonitor, state: MonitorState, status: ModelMonitorStatus
+) -> ModelMonitor:
+    metadata = await write_status(services, monitor.metadata, status)
+    state.written_at = services.clock.now()
+    return monitor.model_copy(update={"metadata": metadata, "status": status})

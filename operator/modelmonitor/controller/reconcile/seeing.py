@@ -1,0 +1,147 @@
+"""Looking at the pods of a target: who is covered, whether injection must stop, whom to evict."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from modelmonitor.api.v1alpha1.conditions import CollectorsReason, ConditionType
+from modelmonitor.api.v1alpha1.monitor import ModelMonitor
+from modelmonitor.api.v1alpha1.status import CollectorCounts, ConditionStatus
+from modelmonitor.controller.gateways.api_server import PODS, REPLICA_SETS
+from modelmonitor.controller.gateways.errors import GatewayError
+from modelmonitor.controller.reconcile.announce import EventReason
+from modelmonitor.controller.reconcile.objects import Key, Target
+from modelmonitor.controller.reconcile.plan import Plan
+from modelmonitor.controller.reconcile.pods import target_pods
+from modelmonitor.controller.reconcile.services import Services
+from modelmonitor.controller.reconcile.state import MonitorState
+from modelmonitor.controller.reconcile.ticking import Seen
+from modelmonitor.core.breaker import BreakerDecision, InjectionView, decide_injection
+from modelmonitor.core.capture import capture_obstacle
+from modelmonitor.core.coverage import CoverageView, judge_coverage
+from modelmonitor.core.pods import PodView
+from modelmonitor.core.refusals import CreateFailure, create_failures
+from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.times import parse_time
+from modelmonitor.core.workloads import DEPLOYMENT
+
+logger = logging.getLogger(__name__)
+
+UNRESOLVED = ConditionDraft(
+    ConditionType.COLLECTORS_READY,
+    ConditionStatus.UNKNOWN,
+    CollectorsReason.TARGET_NOT_RESOLVED,
+    CollectorsReason.TARGET_NOT_RESOLVED.sentence,
+)
+"""CollectorsReady of a monitor that has no target."""
+
+
+@dataclass(frozen=True, slots=True)
+class Injection:
+    """What became of injection for one monitor."""
+
+    breaker: BreakerDecision
+    counts: CollectorCounts | None
+    condition: ConditionDraft
+    """CollectorsReady."""
+
+
+async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Plan) -> Seen:
+    """Return the target's pods as they are now.
+
+    Raises
+    ------
+    TemporaryError
+        If the API server does not answer.
+    """
+    target = plan.target
+    if target is None:
+        return Seen(key.name, None)
+    bodies = await services.api.list(PODS, key.namespace, target.selector)
+    ports = [port.name for port in monitor.spec.collection.ports]
+    return Seen(
+        key.name, target, target_pods(bodies, target, ports), await _failures(services, key, target)
+    )
+
+
+async def _failures(services: Services, key: Key, target: Target) -> Sequence[CreateFailure]:
+    """Return why pods of the target cannot be created; only Deployments keep that as a state."""
+    if target.workload.kind != DEPLOYMENT:
+        return ()
+    owned = await services.api.list(REPLICA_SETS, key.namespace, target.selector)
+    return create_failures(target.workload, owned)
+
+
+def judge_injection(
+    services: Services,
+    key: Key,
+    monitor: ModelMonitor,
+    state: MonitorState,
+    plan: Plan,
+    seen: Seen,
+    reachable: int,
+) -> Injection:
+    """Return the breaker's decision, the counts and the condition CollectorsReady."""
+    previous = monitor.status.injection
+    if seen.target is None:
+        return Injection(BreakerDecision(previous), None, UNRESOLVED)
+    now, image = services.clock.now(), services.settings.collector_image
+    state.restarts = state.restarts.observe(seen.pods, now)
+    breaker = decide_injection(
+        InjectionView(
+            pods=seen.pods,
+            failures=seen.failures,
+            restarts=state.restarts,
+            previous=previous,
+            monitor=key.name,
+            image=image,
+            generation=monitor.metadata.generation,
+            now=now,
+        )
+    )
+    target, ports = seen.target, [port.name for port in monitor.spec.collection.ports]
+    coverage = judge_coverage(
+        CoverageView(
+            namespace=key.namespace,
+            monitor=key.name,
+            created=parse_time(monitor.metadata.creation_timestamp),
+            workload=target.workload,
+            pods=seen.pods,
+            template_obstacle=capture_obstacle(
+                target.template_metadata, target.template_spec, ports
+            ),
+            namespace_enabled=plan.namespace_problem is None,
+            suspended=monitor.spec.suspend,
+            injection=breaker.status,
+            image=image,
+            reachable=reachable,
+        )
+    )
+    return Injection(breaker, coverage.counts, coverage.condition)
+
+
+async def evict_pods(
+    services: Services, monitor: ModelMonitor, state: MonitorState, pods: Sequence[PodView]
+) -> None:
+    """Evict pods that their collector keeps from starting; the status says Open already.
+
+    Raises
+    ------
+    NotLeadingError
+        If another controller may be at work.
+    """
+    for pod in pods:
+        services.check_fence()
+        try:
+            await services.api.evict(monitor.metadata.namespace, pod.name, pod.uid)
+        except GatewayError as error:
+            logger.warning("pod %s was not evicted: %s", pod.name, error)
+            continue
+        services.metrics.pods_evicted.inc()
+        await services.announcer.event(
+            monitor,
+            state.events,
+            EventReason.POD_EVICTED,
+            f"pod {pod.name} was evicted because its collector kept it from serving; its "
+            "replacement starts without one",
+        )
