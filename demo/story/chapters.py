@@ -5,11 +5,13 @@ Each chapter raises `ExpectationError` if it does not go as it must; nothing is 
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
+from demo.story.controller import judged_intervals
 from demo.story.flights import FIRST_TRAINING, MODEL, Flights
 from demo.story.timeline import Timeline
 from demo.story.transitions import condition, metric, transitions
@@ -111,12 +113,17 @@ class Story:
             "weather would fill whole windows; whether that is drift is another question, and "
             "not this demo's.)",
         )
-        before = time.monotonic()
+        before, judged = time.monotonic(), judged_intervals(self.flights.kubectl)
         with self.timeline.step(f"{NULL_INTERVALS} intervals"):
             time.sleep((NULL_INTERVALS + 1) * interval)
+        judged = judged_intervals(self.flights.kubectl) - judged
         self._must_have_been_ok(watch.since(before))
+        if judged < NULL_INTERVALS:
+            raise ExpectationError(f"only {judged} intervals were judged in this time")
         sent, failed = self._traffic()
-        self.timeline.fact(f"no metric fired; {failed} of {sent} requests failed since the start")
+        self.timeline.fact(
+            f"{judged} intervals judged, none fired; {failed} of {sent} requests failed so far"
+        )
 
     def slow_replica(self, watch: MonitorWatch) -> None:
         """Make one replica slow; the latency threshold fires, and recovers afterwards."""
@@ -208,7 +215,7 @@ class Story:
         Parameters
         ----------
         environment
-            Shell words that point `kubectl` at the cluster; empty where it does already.
+            The shell command that points `kubectl` at the cluster.
         """
         self.timeline.chapter("Look around", "Everything is still running.")
         kubectl, namespace = self.flights.kubectl, self.flights.namespace
@@ -226,7 +233,7 @@ class Story:
             f"kubectl exec -n {namespace} deployment/flight-client -- {back_to_winter}",
             "make demo-down",
         ]
-        self.timeline.text("\n".join(line for line in lines if line))
+        self.timeline.text("\n".join(lines))
 
     def _apply(self, name: str) -> None:
         self.timeline.command(f"kubectl apply -f demo/manifests/{name}.yaml")
@@ -328,7 +335,16 @@ def july_intervals(began: float, monitor: ModelMonitor, interval: float) -> int:
     return max(0, round((parse_time(monitor.status.evaluated_at) - first) / interval))
 
 
-def shell_words(environment: dict[str, str]) -> str:
-    """Return what a reader exports in a shell for the same cluster."""
-    words = [f"{name}={shlex.quote(value)}" for name, value in environment.items()]
-    return f"export {' '.join(words)}" if words else ""
+def shell_words(exports: Mapping[str, str], programs: Sequence[Path]) -> str:
+    """Return what a reader exports in a shell to reach the same cluster with the same programs.
+
+    Parameters
+    ----------
+    exports
+        Variables and their values.
+    programs
+        Folders to put in front of `PATH`.
+    """
+    path = ":".join([*(shlex.quote(str(folder)) for folder in programs), "$PATH"])
+    words = [f"{name}={shlex.quote(value)}" for name, value in exports.items()]
+    return f"export {' '.join([*words, f'PATH={path}'])}"

@@ -47,6 +47,10 @@ class Platform(Protocol):
     def exports(self) -> dict[str, str]:
         """What the reader sets in a shell to reach it; empty if nothing."""
 
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """Folders with programs that come with it."""
+
 
 def choose(name: str, environment: Environment) -> Platform:
     """Return the platform that `CLUSTER` names.
@@ -103,15 +107,18 @@ class Local:
     @property
     def environment(self) -> Environment:
         """The cluster brings its own `kubectl` and `helm`."""
-        kubeconfig = Path(self._cluster("kubeconfig").strip())
-        path = f"{kubeconfig.parent / 'bin'}{os.pathsep}{self.base.get('PATH', '')}"
-        return {**self.base, "KUBECONFIG": str(kubeconfig), "PATH": path}
+        path = os.pathsep.join([*map(str, self.programs), self.base.get("PATH", "")])
+        return {**self.base, **self.exports, "PATH": path}
 
     @property
     def exports(self) -> dict[str, str]:
-        """The kubeconfig, and the programs in front of the reader's own."""
-        kubeconfig = self.environment["KUBECONFIG"]
-        return {"KUBECONFIG": kubeconfig, "PATH": f"{Path(kubeconfig).parent / 'bin'}:$PATH"}
+        """The cluster's own kubeconfig."""
+        return {"KUBECONFIG": self._cluster("kubeconfig").strip()}
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """`kubectl` and `helm`, compiled for it."""
+        return (Path(self.exports["KUBECONFIG"]).parent / "bin",)
 
     def _cluster(self, *arguments: str) -> str:
         program = [sys.executable, str(CHECKOUT / "tests" / "cluster"), *arguments]
@@ -157,6 +164,11 @@ class Kind:
     def exports(self) -> dict[str, str]:
         """The cluster's own kubeconfig."""
         return {"KUBECONFIG": str(KIND_KUBECONFIG)}
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """None: the reader has them all."""
+        return ()
 
     @property
     def _named(self) -> tuple[str, str]:
@@ -220,6 +232,11 @@ class Current:
     def exports(self) -> dict[str, str]:
         """Nothing: the reader is there already."""
         return {}
+
+    @property
+    def programs(self) -> tuple[Path, ...]:
+        """None: the reader has them all."""
+        return ()
 
 
 def _output(command: list[str], environment: Environment) -> str:

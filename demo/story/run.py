@@ -1,5 +1,8 @@
 """The order of the story, and of taking it away again."""
 
+import sys
+from pathlib import Path
+
 from demo.story.chapters import Story, digest_of, shell_words
 from demo.story.flights import Flights
 from demo.story.install import CHART, Installation
@@ -31,7 +34,8 @@ def tell(platform: Platform, timeline: Timeline) -> None:
     except ExpectationError:
         timeline.text(flights.kubectl.run("describe", "mm", "-n", flights.namespace))
         raise
-    story.look_around(shell_words(platform.exports))
+    commands = Path(sys.executable).parent  # with kubectl-modelmonitor
+    story.look_around(shell_words(platform.exports, [*platform.programs, commands]))
     timeline.durations()
 
 

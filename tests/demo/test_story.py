@@ -10,6 +10,7 @@ from rich.console import Console
 
 from demo.flights.kube import rolled_out
 from demo.story.chapters import july_intervals, shell_words
+from demo.story.controller import judged_intervals
 from demo.story.install import Installation
 from demo.story.kubectl import Kubectl, KubectlError, MissingError
 from demo.story.timeline import Timeline, clock
@@ -260,5 +261,16 @@ def test_a_clock_shows_minutes_and_seconds() -> None:
 
 
 def test_the_reader_is_told_what_to_export() -> None:
-    assert shell_words({"KUBECONFIG": "/a b"}) == "export KUBECONFIG='/a b'"
-    assert shell_words({}) == ""
+    assert shell_words({"KUBECONFIG": "/a b"}, [Path("/c d"), Path("/e")]) == (
+        "export KUBECONFIG='/a b' PATH='/c d':/e:$PATH"
+    )
+
+
+def test_judged_intervals_are_read_from_the_controllers_metrics(fake_kubectl: Fake) -> None:
+    kubectl = fake_kubectl(
+        """case "$*" in
+        *--raw*) printf '# TYPE x counter\\nmodelmonitor_ticks_judged_total 41.0\\n' ;;
+        *) echo '{"items": [{"metadata": {"name": "a"}}, {"metadata": {"name": "b"}}]}' ;;
+        esac"""
+    )
+    assert judged_intervals(kubectl) == 82
