@@ -209,6 +209,8 @@ def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(
         ("controller", "patch", "modelmonitors.modelmonitor.dev", MODELS, False),
         ("controller", "create", "jobs.batch", MODELS, True),
         ("controller", "delete", "jobs.batch", MODELS, False),
+        ("controller", "list", "replicasets.apps", MODELS, True),
+        ("controller", "create", "events", MODELS, True),
         ("controller", "get", "configmaps", MODELS, True),
         ("controller", "list", "configmaps", MODELS, False),
         ("controller", "patch", "deployments.apps", MODELS, False),

@@ -64,7 +64,7 @@ def test_a_digest_wins_over_a_tag(render: Render) -> None:
     assert images == [f"ghcr.io/modelmonitor/operator@{digest}"] * 2
 
 
-def test_a_file_store_has_a_volume_and_never_two_writers(render: Render) -> None:
+def test_the_store_has_a_volume_and_never_two_writers(render: Render) -> None:
     rendered = render("store.url=file:///data/panes")
 
     deployment = rendered.one("Deployment", "modelmonitor-controller")
@@ -83,20 +83,10 @@ def test_an_existing_claim_is_used_and_none_is_made(render: Render) -> None:
     assert not rendered.of_kind("PersistentVolumeClaim")
 
 
-def test_object_storage_needs_no_volume_and_allows_more_controllers(render: Render) -> None:
-    rendered = render("store.url=gs://panes", "controller.replicas=3")
-
-    deployment = rendered.one("Deployment", "modelmonitor-controller")
-    volumes = deployment["spec"]["template"]["spec"]["volumes"]
-    assert [volume["name"] for volume in volumes] == ["tmp"]
-    assert not rendered.of_kind("PersistentVolumeClaim")
-    assert _settings(rendered, "controller").store_url == "gs://panes"
-
-
 REFUSED = {
-    "two writers of one file store": (
+    "two writers of one store": (
         "controller.replicas=2",
-        "a file store serves one controller; set controller.replicas to 1",
+        "a store in a directory serves one controller; set it to 1",
     ),
     "the operator's own namespace": (
         f"namespaces={{{NAMESPACE}}}",

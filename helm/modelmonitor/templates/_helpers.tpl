@@ -37,10 +37,6 @@ app.kubernetes.io/component: {{ index . 1 }}
 {{- define "modelmonitor.keysSecret" -}}{{ include "modelmonitor.fullname" . }}-keys{{- end -}}
 {{- define "modelmonitor.publicKeys" -}}{{ include "modelmonitor.fullname" . }}-public-keys{{- end -}}
 
-{{- define "modelmonitor.storeIsFile" -}}
-{{- if hasPrefix "file://" .Values.store.url }}true{{ end -}}
-{{- end -}}
-
 {{/* What both processes are told; see core/settings.py, which reads it. */}}
 {{- define "modelmonitor.environment" -}}
 - name: MM_NAMESPACE
@@ -118,8 +114,8 @@ tolerations: {{- toYaml . | nindent 2 }}
 
 {{/* Choices that do not go together, refused in words. */}}
 {{- define "modelmonitor.checks" -}}
-{{- if and (include "modelmonitor.storeIsFile" .) (gt (int .Values.controller.replicas) 1) -}}
-{{- fail (printf "controller.replicas is %d, but store.url is %s: a file store serves one controller; set controller.replicas to 1, or store.url to s3://, gs:// or az://" (int .Values.controller.replicas) .Values.store.url) -}}
+{{- if gt (int .Values.controller.replicas) 1 -}}
+{{- fail (printf "controller.replicas is %d: a store in a directory serves one controller; set it to 1" (int .Values.controller.replicas)) -}}
 {{- end -}}
 {{- if has .Release.Namespace .Values.namespaces -}}
 {{- fail (printf "namespaces names %s, the namespace of the operator itself: monitors are refused there; install the chart in a namespace of its own" .Release.Namespace) -}}

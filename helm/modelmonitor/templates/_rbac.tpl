@@ -13,11 +13,14 @@
   verbs: [update]
 # Targets and their pods; the namespace tells whether injection is enabled.
 - apiGroups: [apps]
-  resources: [deployments, statefulsets, replicasets, controllerrevisions]
+  resources: [deployments, statefulsets]
   verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [replicasets]
+  verbs: [list]
 - apiGroups: [""]
   resources: [pods]
-  verbs: [get, list, watch]
+  verbs: [list, watch]
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
@@ -33,9 +36,9 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [create, get, list, watch]
-- apiGroups: ["", events.k8s.io]
+- apiGroups: [""]
   resources: [events]
-  verbs: [create, patch]
+  verbs: [create]
 {{- end -}}
 
 {{/* What the injector may do where monitors are. */}}
@@ -53,7 +56,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [modelmonitor-controller]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 # The root that signs collectors' tokens, made at the first start.
 - apiGroups: [""]
   resources: [secrets, configmaps]
@@ -61,11 +64,11 @@
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [{{ include "modelmonitor.keysSecret" . }}]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 - apiGroups: [""]
   resources: [configmaps]
   resourceNames: [{{ include "modelmonitor.publicKeys" . }}]
-  verbs: [get, update, patch]
+  verbs: [get, update]
 {{- end -}}
 
 {{/* What the injector may do in the operator's own namespace. */}}
