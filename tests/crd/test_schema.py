@@ -205,5 +205,24 @@ def test_the_path_leads_into_lists_and_objects() -> None:
     assert caught.value.path == "list[].deep"
 
 
+class NarrowEntry(Entry):
+    """An entry with one more rule."""
+
+    @rule("self.name != 'y'", "not y")
+    def _is_not_y(self) -> bool:
+        return self.name != "y"
+
+
+def test_a_model_keeps_the_rules_that_it_inherits() -> None:
+    rules = structural_schema(NarrowEntry)["x-kubernetes-validations"]
+    assert [each["message"] for each in rules] == ["not x", "not y"]
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_inherited_rules_hold_in_code_too(name: str) -> None:
+    with pytest.raises(ValueError, match=f"not {name}"):
+        NarrowEntry(name=name)
+
+
 def test_defaults_can_be_taken_out_at_every_depth() -> None:
     assert "default" not in repr(without_defaults(structural_schema(Everything)))

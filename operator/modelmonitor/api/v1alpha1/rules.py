@@ -76,9 +76,12 @@ def rule(
 
 
 def rules_of(model: type) -> tuple[CheckedRule, ...]:
-    """Return the rules that a class declares, in the order of its text."""
+    """Return the rules of a class and of those it derives from, in the order of their text."""
+    members = {
+        name: member for each in reversed(model.__mro__) for name, member in vars(each).items()
+    }
     return tuple(
         CheckedRule(getattr(member, _MARK), member)
-        for member in vars(model).values()
+        for member in members.values()
         if hasattr(member, _MARK)
     )
