@@ -6,7 +6,6 @@ machine has its own ``/run``, ``/var/lib`` and ``/var/log``.
 """
 
 import shlex
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,22 +111,12 @@ class Machine:
         environment = ("env", "-i", f"PATH={_PATH}", "HOME=/root")
         command = self.command(*environment, program, *arguments)
         log_file = self.log_file(component)
-        with log_file.open("ab") as output:
-            launcher = subprocess.Popen(
-                [str(part) for part in command],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                cwd=self.settings.state,
-            )
+        processes.start_detached(*command, log_file=log_file, folder=self.settings.state)
 
         def started() -> Process | None:
-            if launcher.poll() is not None:
-                raise ClusterError(f"{self.name}: {component} ended at once, see {log_file}")
             return self.component(program)
 
-        wait_for(f"{component} on {self.name}", started, seconds=10, every=0.02)
+        wait_for(f"{component} on {self.name}, see {log_file}", started, seconds=10, every=0.02)
         log.info("%s: %s started", self.name, component)
         return True
 
@@ -153,18 +142,12 @@ class Machine:
         for name in ("lib", "log", "logs"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         namespaces = ["--net", "--mount", "--uts", "--ipc", "--pid"]
-        subprocess.Popen(
-            [
-                *("unshare", *namespaces, "--fork", "--mount-proc", "--kill-child=SIGKILL"),
-                *self._holder_arguments,
-            ],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            cwd="/",
+        options = (*namespaces, "--fork", "--mount-proc", "--kill-child=SIGKILL")
+        log_file = self.log_file("machine")
+        processes.start_detached(
+            "unshare", *options, *self._holder_arguments, log_file=log_file, folder=Path("/")
         )
-        wait_for(f"machine {self.name}", self.holder, seconds=10, every=0.02)
+        wait_for(f"machine {self.name}, see {log_file}", self.holder, seconds=10, every=0.02)
 
     def _prepare(self) -> None:
         folder = shlex.quote(str(self.folder))

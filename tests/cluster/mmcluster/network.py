@@ -2,12 +2,18 @@
 
 The host gets one veth and a few routes, no firewall rule and no named namespace; all of it
 disappears with the veth.
+
+Every machine has a fixed hardware address: a bridge otherwise takes the lowest of its ports', which
+changes when a machine dies, and its neighbours go on for half a minute sending to the old one.
 """
 
 from . import machines
 from .machines import Machine
 from .settings import Settings
 from .shell import Argument, ClusterError, attempt, run, succeeds
+
+# The host among the machines: the control plane is 0, nodes count from 1.
+_HOST_NUMBER = 254
 
 
 def host_interface(settings: Settings) -> str:
@@ -49,14 +55,15 @@ def _has_link(machine: Machine, name: str) -> bool:
 
 
 def _bridge(control_plane: Machine) -> None:
+    settings = control_plane.settings
     if not _has_link(control_plane, "br0"):
-        _ip(control_plane, "link", "add", "br0", "type", "bridge")
+        hardware = _hardware_address(settings, control_plane.number)
+        _ip(control_plane, "link", "add", "br0", "address", hardware, "type", "bridge")
     _ip(control_plane, "address", "replace", f"{control_plane.address}/24", "dev", "br0")
     _ip(control_plane, "link", "set", "br0", "up")
     # Services are translated after the route is looked up, so the API server needs a route to
     # call a webhook; without one the call fails and, with failurePolicy Ignore, nobody notices.
-    services = control_plane.settings.addresses.services
-    _ip(control_plane, "route", "replace", services, "dev", "br0")
+    _ip(control_plane, "route", "replace", settings.addresses.services, "dev", "br0")
 
 
 def _host(settings: Settings, control_plane: Machine) -> None:
@@ -64,8 +71,9 @@ def _host(settings: Settings, control_plane: Machine) -> None:
     _check_slot(settings)
     holder = control_plane.holder()
     if holder and not succeeds("ip", "link", "show", name):
+        own = (name, "address", _hardware_address(settings, _HOST_NUMBER))
         peer = ("peer", "name", "host0", "netns", holder.pid)
-        run("ip", "link", "add", name, "type", "veth", *peer)
+        run("ip", "link", "add", *own, "type", "veth", *peer)
     _ip(control_plane, "link", "set", "host0", "master", "br0", "up")
     run("ip", "address", "replace", f"{settings.addresses.host}/24", "dev", name)
     run("ip", "link", "set", name, "up")
@@ -109,4 +117,10 @@ def _connect(node: Machine, control_plane: Machine) -> None:
     attempt(*node.network_command("ip", "link", "delete", "eth0"))
     attempt(*control_plane.network_command("ip", "link", "delete", _port(node)))
     peer = ("peer", "name", _port(node), "netns", outside.pid)
-    run("ip", "link", "add", "eth0", "netns", inside.pid, "type", "veth", *peer)
+    own = ("address", _hardware_address(node.settings, node.number), "netns", inside.pid)
+    run("ip", "link", "add", "eth0", *own, "type", "veth", *peer)
+
+
+def _hardware_address(settings: Settings, number: int) -> str:
+    # The second bit of the first byte: administered locally, nobody's product.
+    return f"02:4d:4d:00:{settings.addresses.slot:02x}:{number:02x}"

@@ -5,11 +5,12 @@ A program is recognised by its arguments together with the process namespace it 
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from .shell import wait_for
+from .shell import Argument, wait_for
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,23 @@ def find_program(program: str, namespace: str) -> Process | None:
         ),
         None,
     )
+
+
+def start_detached(*command: Argument, log_file: Path, folder: Path) -> None:
+    """Start a program that outlives this one, in a session of its own.
+
+    `setsid --fork` leaves at once, so that the program becomes a child of the machine's init, which
+    reaps it.
+    """
+    with log_file.open("ab") as output:
+        subprocess.run(
+            ["setsid", "--fork", *(str(part) for part in command)],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=folder,
+            check=True,
+        )
 
 
 def kill(process: Process) -> None:
