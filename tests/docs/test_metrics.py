@@ -1,0 +1,88 @@
+"""The page of Prometheus series lists exactly what the three processes serve, with their labels."""
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
+
+from modelmonitor.api.v1alpha1.status import AlertState, MetricState
+from modelmonitor.collector.observer.book import Identity, PaneBook
+from modelmonitor.collector.observer.clock import SystemClock
+from modelmonitor.collector.observer.metrics import registry_for
+from modelmonitor.collector.observer.shelf import MemoryStorage, Shelf
+from modelmonitor.collector.observer.state import State
+from modelmonitor.collector.observer.totals import Totals
+from modelmonitor.controller.runtime.metrics import (
+    MetricSnapshot,
+    MonitorSnapshot,
+    ProcessSnapshot,
+    StateCollector,
+    WorkMetrics,
+)
+from modelmonitor.injector.metrics import InjectorMetrics
+
+SUFFIXES = {"counter": "_total"}
+
+
+def _controller() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    work = WorkMetrics(registry)
+    work.reconcile_seconds.labels("ok").observe(0.1)
+    work.pull_errors.labels("unreachable").inc()
+    work.events.labels("Alerting").inc()
+    metric = MetricSnapshot("latency", MetricState.OK, 0.1)
+    monitor = MonitorSnapshot("models", "flights", AlertState.OK, (metric,), 0.0)
+    process = ProcessSnapshot(
+        leader=True,
+        queue_depth=0,
+        queue_oldest=0.0,
+        scheduled=1,
+        scheduler_age=0.0,
+        loop_lag=0.0,
+        lease_age=1.0,
+    )
+    registry.register(StateCollector(lambda: process, lambda: [monitor], lambda: 1.0))
+    return registry
+
+
+def _injector() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    InjectorMetrics(registry).admissions.labels("Injected", "").inc()
+    return registry
+
+
+def _collector() -> CollectorRegistry:
+    totals = Totals()
+    totals.codes["200"] += 1
+    totals.undecodable["RequestShape"] += 1
+    book = PaneBook(
+        identity=Identity(monitor_uid="m", pod_uid="p", revision="r", boot_id="b"),
+        clock=SystemClock(),
+        closed=lambda _: None,
+        configuration=None,
+        replaces=False,
+    )
+    return registry_for(totals, State(book=book, shelf=Shelf(MemoryStorage()), last_pull=0.0))
+
+
+def _served(registries: Iterable[Collector]) -> dict[str, set[str]]:
+    """Return the labels of every series that some registries serve."""
+    served: dict[str, set[str]] = {}
+    for registry in registries:
+        for family in registry.collect():
+            labels = {label for sample in family.samples for label in sample.labels}
+            served[family.name + SUFFIXES.get(family.type, "")] = labels - {"le"}
+    return served
+
+
+def _listed(root: Path) -> dict[str, set[str]]:
+    """Return the labels of every series on the page."""
+    page = (root / "docs" / "metrics.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]*)\|", page, re.MULTILINE)
+    return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+
+def test_every_series_is_listed_with_its_labels_and_no_other_is(root: Path) -> None:
+    assert _listed(root) == _served([_controller(), _injector(), _collector()])
