@@ -100,7 +100,7 @@ cluster-down: ## Stop it; nothing is left behind.
 	python3 tests/cluster down
 
 cluster-status: ## Say what of it runs.
-	@export KUBECONFIG=$$(python3 tests/cluster kubeconfig); kubectl get nodes,pods -A
+	python3 tests/cluster status
 
 images: ## Build the operator's and the collector's image and load them on the local cluster.
 	python3 tests/cluster build-images --load
