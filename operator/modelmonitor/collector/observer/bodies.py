@@ -1,0 +1,48 @@
+"""Message bodies while they are collected, within limits: what is too large is only counted."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+MAX_MESSAGE: Final = 4 * 1024 * 1024
+"""Bytes of one body, after decompression too."""
+MAX_KEPT: Final = 32 * 1024 * 1024
+"""Bytes of all bodies that are being collected at a time."""
+
+
+@dataclass(slots=True)
+class Body:
+    """A message body that is collected while somebody wants it."""
+
+    wanted: bool = False
+    parts: list[bytes] = field(default_factory=list)
+    size: int = 0
+    too_large: bool = False
+
+    def content(self) -> bytes:
+        """Return the bytes, still in their content coding."""
+        return b"".join(self.parts)
+
+
+class BodyKeeper:
+    """Collects all wanted bodies and knows how much they are together."""
+
+    def __init__(self) -> None:
+        self._kept = 0
+
+    def keep(self, body: Body, data: bytes) -> None:
+        """Keep a part of a body, unless it, or all of them, become too large."""
+        if body.too_large:
+            return
+        if body.size + len(data) > MAX_MESSAGE or self._kept + len(data) > MAX_KEPT:
+            self.release(body)
+            body.too_large = True
+            return
+        body.parts.append(data)
+        body.size += len(data)
+        self._kept += len(data)
+
+    def release(self, body: Body) -> None:
+        """Forget a body."""
+        self._kept -= body.size
+        body.size = 0
+        body.parts = []

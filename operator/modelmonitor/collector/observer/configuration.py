@@ -1,0 +1,116 @@
+"""The pushed configuration: checked, kept over restarts of the observer."""
+
+import itertools
+import logging
+import math
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from modelmonitor.collector.protocols.registry import AUTO, JSON, OPEN_INFERENCE
+from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, ColumnRole
+from modelmonitor.core.wire.configuration import (
+    CONFIGURATION_SCHEMA,
+    CollectorConfiguration,
+    ColumnConfiguration,
+    decode_configuration,
+    encode_configuration,
+)
+
+logger = logging.getLogger(__name__)
+
+MAX_CONFIGURATION: Final = 2 * 1024 * 1024
+SHORTEST_INTERVAL: Final = 1.0
+LONGEST_INTERVAL: Final = 3600.0
+FILE_NAME: Final = "configuration.json"
+
+
+class InvalidConfigurationError(ValueError):
+    """A configuration that is not taken; the message says what is wrong and where."""
+
+
+def read_configuration(payload: bytes, monitor_uid: str) -> CollectorConfiguration:
+    """Return a pushed configuration, checked.
+
+    Raises
+    ------
+    InvalidConfigurationError
+        If it cannot be read, is another monitor's, or is out of bounds.
+    """
+    try:
+        configuration = decode_configuration(payload)
+    except msgspec.DecodeError as error:
+        raise InvalidConfigurationError(f"the configuration is not readable: {error}") from error
+    if configuration.schema != CONFIGURATION_SCHEMA:
+        raise InvalidConfigurationError(
+            f"schema: {configuration.schema} is not supported by this collector, only "
+            f"{CONFIGURATION_SCHEMA}; recreate the pod to get a newer one"
+        )
+    if configuration.monitorUID != monitor_uid:
+        raise InvalidConfigurationError(
+            f"monitorUID: this collector belongs to the monitor {monitor_uid}, "
+            f"not {configuration.monitorUID[:64]}; recreate the pod"
+        )
+    _check(configuration)
+    return configuration
+
+
+def load_configuration(directory: Path, monitor_uid: str) -> CollectorConfiguration | None:
+    """Return the configuration that was kept in this directory; None if there is none."""
+    try:
+        payload = (directory / FILE_NAME).read_bytes()
+    except OSError:
+        return None
+    try:
+        return read_configuration(payload, monitor_uid)
+    except InvalidConfigurationError as error:
+        logger.warning("the kept configuration is not used: %s", error)
+        return None
+
+
+def keep_configuration(directory: Path, configuration: CollectorConfiguration) -> None:
+    """Keep a configuration for the next observer; without a writable directory, do not."""
+    partial = directory / f"{FILE_NAME}.partial"
+    try:
+        partial.write_bytes(encode_configuration(configuration))
+        partial.replace(directory / FILE_NAME)
+    except OSError as error:
+        logger.warning("the configuration is not kept: %s", error)
+
+
+def _check(configuration: CollectorConfiguration) -> None:
+    interval, ratio = configuration.interval, configuration.sampleRatio
+    if not SHORTEST_INTERVAL <= interval <= LONGEST_INTERVAL:
+        raise InvalidConfigurationError(f"interval: {interval} s is not between 1 and 3600 s")
+    if not 0.0 <= ratio <= 1.0:
+        raise InvalidConfigurationError(f"sampleRatio: {ratio} is not between 0 and 1")
+    for port, protocol in configuration.protocols.items():
+        if protocol not in {AUTO, OPEN_INFERENCE, JSON}:
+            raise InvalidConfigurationError(
+                f"protocols[{port}]: {protocol!r} is not read by this collector; "
+                f"use {AUTO}, {OPEN_INFERENCE} or {JSON}"
+            )
+    if len(configuration.columns) > MAX_COLUMNS:
+        raise InvalidConfigurationError(f"columns: more than {MAX_COLUMNS}")
+    names = [column.name for column in configuration.columns]
+    if len(set(names)) != len(names):
+        raise InvalidConfigurationError("columns: a name is there twice")
+    for column in configuration.columns:
+        _check_column(column)
+
+
+def _check_column(column: ColumnConfiguration) -> None:
+    where = f"columns[{column.name}]"
+    cuts = column.cuts
+    if len(cuts) > MAX_CUTS or len(column.categories) > MAX_CATEGORIES:
+        raise InvalidConfigurationError(
+            f"{where}: more than {MAX_CUTS} cuts or {MAX_CATEGORIES} categories"
+        )
+    rising = all(left < right for left, right in itertools.pairwise(cuts))
+    if not rising or not all(map(math.isfinite, cuts)):
+        raise InvalidConfigurationError(f"{where}.cuts: must be finite and strictly increasing")
+    if column.locator is not None and column.locator.index < 0:
+        raise InvalidConfigurationError(f"{where}.locator.index: must be at least 0")
+    if column.role is not ColumnRole.INPUT and column.locator is None:
+        raise InvalidConfigurationError(f"{where}.locator: outputs need one")

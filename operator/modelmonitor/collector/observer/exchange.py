@@ -1,0 +1,49 @@
+"""One request with its response, as seen on the wire."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from modelmonitor.collector.observer.bodies import Body
+from modelmonitor.collector.protocols.registry import Target
+from modelmonitor.core.wire.pane import NO_RESPONSE
+
+SWITCHING_PROTOCOLS: Final = 101
+_SUCCESS: Final = range(200, 300)
+
+
+@dataclass(slots=True)
+class Exchange:
+    """A request, and the response as far as there is one."""
+
+    port: int
+    connection: int
+    number: int
+    """Counts the requests of a connection, from 0."""
+    method: bytes
+    path: bytes
+    """Without query."""
+    headers: dict[bytes, bytes]
+    """Lower-case names; those of `framing.KEPT_HEADERS` only."""
+    started: int
+    """Monotonic microseconds of the first request byte; the other times are in the same unit."""
+    request_end: int = 0
+    request_complete: bool = False
+    first_byte: int = 0
+    response_end: int = 0
+    status: int = 0
+    """0: no response."""
+    response_headers: dict[bytes, bytes] = field(default_factory=dict)
+    target: Target | None = None
+    """What the request is for; None if nobody asked."""
+    request: Body = field(default_factory=Body)
+    response: Body = field(default_factory=Body)
+
+    @property
+    def code(self) -> str:
+        """The status code as panes count it."""
+        return str(self.status) if self.status else NO_RESPONSE
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the model answered with a result."""
+        return self.status in _SUCCESS

@@ -1,0 +1,66 @@
+"""The observer's end of the hand-over stream."""
+
+import asyncio
+import logging
+from typing import Protocol, cast
+
+from modelmonitor.collector.handover import BrokenStreamError, Record, Splitter
+from modelmonitor.collector.splice.copier import COPY_OFF, COPY_ON
+
+logger = logging.getLogger(__name__)
+
+
+class Reader(Protocol):
+    """Who is told what the stream says."""
+
+    def record(self, record: Record) -> None:
+        """Take a record."""
+
+    def heard(self) -> None:
+        """Note that the splice lives."""
+
+    def stream_lost(self, stream: "HandoverStream") -> None:
+        """Note that the stream has ended."""
+
+
+class HandoverStream(asyncio.Protocol):
+    """Splits the stream into records, and tells the splice whether copies are wanted."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._splitter = Splitter()
+        self._transport: asyncio.Transport | None = None
+        self._asked = True
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Pass on the records that are complete."""
+        self._reader.heard()
+        try:
+            records = self._splitter.feed(data)
+        except BrokenStreamError as error:
+            logger.warning("the hand-over is broken: %s", error)
+            self.close()
+            return
+        for record in records:
+            self._reader.record(record)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell the reader."""
+        if exc is not None:
+            logger.warning("the hand-over ended: %s", exc)
+        self._reader.stream_lost(self)
+
+    def ask(self, *, copies: bool) -> None:
+        """Tell the splice whether to copy; it does until it is told not to."""
+        if self._transport is not None and copies != self._asked:
+            self._asked = copies
+            self._transport.write(COPY_ON if copies else COPY_OFF)
+
+    def close(self) -> None:
+        """End the stream."""
+        if self._transport is not None:
+            self._transport.close()
