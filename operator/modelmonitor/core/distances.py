@@ -7,6 +7,7 @@ import numpy as np
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import DistanceOptions, DistanceStatistic, Metric
+from modelmonitor.core.drift_plan import envelope_for
 from modelmonitor.core.judging import Measurement, Refusal, judged, too_few, unknown, words_of
 from modelmonitor.core.profile import ColumnKind, ColumnProfile
 from modelmonitor.core.rows import Reference, counted, missing_columns
@@ -38,7 +39,7 @@ def judge_distance(
     """Return the verdict on a Distance metric; Unknown where its interval holds a threshold."""
 
     def values(tick: Tick) -> int:
-        return reference.rows([tick])[options.column].valued
+        return reference.rows_of(tick)[options.column].valued
 
     refusal = missing_columns(reference.profile, metric)
     if refusal is not None:
@@ -108,9 +109,8 @@ def _filled(before: Counts, now: Counts) -> Counts:
 
 def _worth(column: ColumnProfile, window: Window) -> float:
     """Return how many rows of the window are worth one independent row, within a pane."""
-    interval = window.ticks[-1].interval
-    near = [each.phi for each in column.envelopes if each.seconds <= interval * 1.001]
-    return near[-1] if near else 1.0
+    envelope = envelope_for(column, window.ticks[-1].interval)
+    return 1.0 if envelope is None else envelope.phi
 
 
 def _unsuited(column: ColumnProfile, statistic: DistanceStatistic) -> Refusal | None:

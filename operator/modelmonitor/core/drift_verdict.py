@@ -1,27 +1,27 @@
 """The verdict on a Drift metric: which severity, which columns, and whether it is over."""
 
 import math
-from collections.abc import Sequence
-from typing import Final
-
-import numpy as np
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.drift import DriftPlan, column_evidence, moved, suffixes
+from modelmonitor.core.drift import (
+    EFFECT_TICKS,
+    LEAST_ROWS,
+    RETURN_FACTOR,
+    Seen,
+    column_evidence,
+    moved,
+    seen,
+)
+from modelmonitor.core.drift_plan import DriftPlan
 from modelmonitor.core.evidence import MetricEvidence
 from modelmonitor.core.judging import Refusal, named, unknown, worst_first
-from modelmonitor.core.rows import Reference, missing_columns, most_rows
+from modelmonitor.core.rows import Reference, missing_columns
+from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import ColumnFinding, Level, Outcome, Verdict
 from modelmonitor.core.windows import Tick, Window
-
-LEAST_ROWS: Final = 200
-"""Rows below which a Drift metric says nothing: since evidence began, and within the last hour."""
-EFFECT_TICKS: Final = 8
-"""Ticks over which the size of a shift is measured at most."""
-RETURN_FACTOR: Final = 100.0
-"""An alarm can end when its evidence has fallen to this part of the alarm's level. Evidence that
-only touches the level from below would otherwise end and begin the alert again and again."""
 
 
 def judge_drift(
@@ -87,21 +87,20 @@ def _verdict(
     level = next(
         (each for each in plan.tolerance if found[each].max(initial=0.0) >= plan.alarm[each]), None
     )
-    span, gaps, certain = _effect(plan, reference, ticks)
-    findings = _findings(plan, found, level, gaps, certain)
-    recovered = level is None and _returned(plan, found, certain)
-    window = Window(tuple(span), full=True)
-    samples = most_rows(reference.rows(span), plan.columns)
+    effect = _effect(plan, reference, ticks)
+    findings = _findings(plan, found, level, effect)
+    recovered = level is None and _returned(plan, found, effect)
+    words = _describe(plan)
     value = max((finding.value for finding in findings), default=0.0)
     if level is not None:
-        value, reason = max(value, 0.0), VerdictReason.BREACH
+        reason = VerdictReason.BREACH
         message = f"moved share: {named(findings, '{f.column} {f.value:.2f}')}"
     elif recovered:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = f"no evidence of a shift in {len(plan.columns)} columns"
     else:
-        reason = VerdictReason.NOT_RECOVERED
-        message = "no breach, but evidence of a shift has not gone away yet"
+        reason = VerdictReason.WITHIN_TOLERANCE
+        message = "some evidence of a shift, less than an alarm needs"
     return Verdict(
         metric=metric.name,
         outcome=Outcome.NO_BREACH if level is None else Outcome.BREACH,
@@ -109,41 +108,57 @@ def _verdict(
         recovered=recovered,
         no_data=False,
         value=value,
-        threshold=_describe(plan),
-        samples=samples,
-        window=window.seconds,
+        threshold=words,
+        samples=effect.samples,
+        window=effect.seconds,
         reason=reason.value,
-        message=f"{message}; tolerated: {_describe(plan)}; {samples} rows{_caveat(reference)}",
+        message=f"{message}; tolerated: {words}; {effect.samples} rows{_caveat(reference)}",
         findings=findings,
     )
 
 
-def _effect(
-    plan: DriftPlan, reference: Reference, ticks: Sequence[Tick]
-) -> tuple[Sequence[Tick], list[float], list[float]]:
-    """Return the ticks that tell most of a shift, and what they tell of each column.
+@dataclass(frozen=True, slots=True)
+class _Effect:
+    """How large a shift is, over the ticks that tell most of it."""
 
-    That is the moved share, and the part of it that chance does not explain.
+    gaps: Floats
+    """The moved share of each column, shape `(n_columns,)`."""
+    certain: Floats
+    """The part of it that chance does not explain, shape `(n_columns,)`."""
+    samples: int
+    seconds: float
+
+
+def _effect(plan: DriftPlan, reference: Reference, ticks: Sequence[Tick]) -> _Effect:
+    """Return the shift over the last 1, 2, 4 or 8 ticks, whichever shows most for certain.
+
+    A shift that has just begun shows best in the last tick, a small one in many. Without any
+    certain shift the longest span is the most exact one.
     """
-    best: tuple[float, int, Sequence[Tick], list[float], list[float]] | None = None
-    for span in suffixes(ticks, EFFECT_TICKS):
-        effects = moved(plan, reference.rows(span))
-        gaps, certain = [gap for gap, _ in effects], [sure for _, sure in effects]
-        # Without any sure shift the longest span is the most exact one.
-        candidate = (max(certain), len(span), span, gaps, certain)
-        if best is None or candidate[:2] > best[:2]:
-            best = candidate
-    if best is None:
+    best: tuple[float, int] | None = None
+    chosen: _Effect | None = None
+    now: Seen | None = None
+    for length, tick in enumerate(reversed(ticks[-EFFECT_TICKS:]), start=1):
+        one = seen(plan, reference, tick)
+        now = one if now is None else now + one
+        if length & (length - 1):
+            continue
+        gaps, certain = moved(plan, now)
+        rank = (float(certain.max(initial=0.0)), length)
+        if best is None or rank > best:
+            best = rank
+            samples = int(now.values.max(initial=0.0))
+            chosen = _Effect(gaps, certain, samples, ticks[-1].end - tick.start)
+    if chosen is None:
         raise ValueError("there is no tick to measure a shift on")
-    return best[2], best[3], best[4]
+    return chosen
 
 
 def _findings(
     plan: DriftPlan,
-    found: dict[Level, np.ndarray],
+    found: Mapping[Level, Floats],
     level: Level | None,
-    gaps: Sequence[float],
-    certain: Sequence[float],
+    effect: _Effect,
 ) -> tuple[ColumnFinding, ...]:
     """Return the columns that moved, worst first; without a breach, those with a sure shift.
 
@@ -151,7 +166,7 @@ def _findings(
     the alarm's level (e-BH, Wang and Ramdas 2022, arXiv 2009.02824): at least the column that
     alarmed, and others whose evidence would not have been enough alone.
     """
-    strongest = level or next(iter(plan.tolerance), None)
+    strongest = level or plan.severest
     if strongest is None:
         return ()
     evidence = found[strongest]
@@ -165,21 +180,21 @@ def _findings(
         [
             ColumnFinding(
                 column=column.name,
-                value=gaps[place] if place in names else certain[place],
+                value=float(effect.gaps[place] if place in names else effect.certain[place]),
                 log_evidence=round(math.log(max(evidence[place], 1e-300)), 3),
             )
             for place, column in enumerate(plan.columns)
-            if place in names or (level is None and certain[place] > 0)
+            if place in names or (level is None and effect.certain[place] > 0)
         ]
     )
 
 
-def _returned(plan: DriftPlan, found: dict[Level, np.ndarray], certain: Sequence[float]) -> bool:
+def _returned(plan: DriftPlan, found: Mapping[Level, Floats], effect: _Effect) -> bool:
     calm = all(
         found[level].max(initial=0.0) <= plan.alarm[level] / RETURN_FACTOR
         for level in plan.tolerance
     )
-    return calm and max(certain, default=0.0) <= min(plan.tolerance.values(), default=0.0)
+    return calm and effect.certain.max(initial=0.0) <= min(plan.tolerance.values(), default=0.0)
 
 
 def _describe(plan: DriftPlan) -> str:

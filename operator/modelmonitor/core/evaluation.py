@@ -12,11 +12,11 @@ from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.core.distances import judge_distance
-from modelmonitor.core.drift import DriftPlan, apply, plan_of, watched
+from modelmonitor.core.drift import apply
+from modelmonitor.core.drift_plan import DriftPlan, plan_of, watched
 from modelmonitor.core.drift_verdict import judge_drift
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence, MetricEvidence, evidence_key
 from modelmonitor.core.judging import Refusal, unknown
-from modelmonitor.core.panes import traffic_of
 from modelmonitor.core.profile import Profile
 from modelmonitor.core.quality import judge_quality
 from modelmonitor.core.rows import Reference
@@ -141,4 +141,4 @@ def _no_baseline(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
 
 
 def _coverage(tick: Tick) -> float:
-    return coverage([tick]) * decoded_share(traffic_of(tick.panes))
+    return coverage([tick]) * decoded_share(tick.traffic)

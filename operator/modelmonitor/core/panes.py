@@ -47,7 +47,7 @@ class Traffic:
 
     def __add__(self, other: "Traffic") -> "Traffic":
         """Return both together."""
-        return _sum_traffic((self, other))
+        return sum_traffic((self, other))
 
     def errors(self, classes: Iterable[str]) -> int:
         """Return the requests whose status code is one of `classes`, such as `5xx` or `429`.
@@ -120,7 +120,16 @@ class ColumnTotals:
 
 def traffic_of(panes: Iterable[Pane]) -> Traffic:
     """Return the sum of what panes saw on the wire, over replicas, revisions and time."""
-    return _sum_traffic(_traffic(pane) for pane in panes)
+    return sum_traffic(_traffic(pane) for pane in panes)
+
+
+def sum_columns(parts: Iterable[Mapping[str, ColumnTotals]]) -> dict[str, ColumnTotals]:
+    """Return the sums of columns by name."""
+    totals: dict[str, ColumnTotals] = {}
+    for part in parts:
+        for name, one in part.items():
+            totals[name] = totals[name] + one if name in totals else one
+    return totals
 
 
 def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:
@@ -131,19 +140,15 @@ def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:
     MixedPanesError
         If the panes are not all of one revision and one baseline.
     """
-    totals: dict[str, ColumnTotals] = {}
-    origin: tuple[str, str] | None = None
-    for pane in panes:
-        here = (pane.revision, pane.baselineDigest)
-        if origin is not None and here != origin:
-            raise MixedPanesError(
-                f"panes of {origin} and {here} (revision, baseline) cannot be added"
-            )
-        origin = here
-        for name, counts in pane.columns.items():
-            one = _column(counts)
-            totals[name] = totals[name] + one if name in totals else one
-    return totals
+    taken = list(panes)
+    origins = {(pane.revision, pane.baselineDigest) for pane in taken}
+    if len(origins) > 1:
+        raise MixedPanesError(
+            f"panes of {len(origins)} revisions or baselines cannot be added: {sorted(origins)}"
+        )
+    return sum_columns(
+        {name: _column(counts) for name, counts in pane.columns.items()} for pane in taken
+    )
 
 
 def fits(pane: Pane, profile: Profile) -> bool:
@@ -197,7 +202,8 @@ def _column(counts: ColumnCounts) -> ColumnTotals:
     )
 
 
-def _sum_traffic(parts: Iterable[Traffic]) -> Traffic:
+def sum_traffic(parts: Iterable[Traffic]) -> Traffic:
+    """Return everything together."""
     taken = list(parts)
     by_kind: dict[str, list[LatencyCounts]] = {}
     for part in taken:

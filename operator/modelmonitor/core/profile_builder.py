@@ -170,7 +170,12 @@ def _time_blocks(times: Floats | None, seconds: Sequence[float]) -> list[Blocks]
     """Return the blocks of each length; none if there is no time to order rows by."""
     if times is None or float(np.ptp(times)) == 0:
         return []
-    return [blocks_of(np.asarray(times, np.float64), length) for length in seconds]
+    # Times that are coarse make the shortest blocks alike; once is enough.
+    parts = {
+        blocks.seconds: blocks
+        for blocks in (blocks_of(np.asarray(times, np.float64), each) for each in sorted(seconds))
+    }
+    return list(parts.values())
 
 
 def _weaknesses(rows: int, span: float, *, ordered: bool) -> list[str]:

@@ -1,9 +1,13 @@
 """Data quality: which share of a column's values is missing, out of range, or new."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import DataQualityCheck, DataQualityOptions, Metric
+from modelmonitor.api.v1alpha1.thresholds import Operator
 from modelmonitor.core.judging import (
     Measurement,
     Refusal,
@@ -16,10 +20,15 @@ from modelmonitor.core.judging import (
 from modelmonitor.core.panes import ColumnTotals
 from modelmonitor.core.profile import ColumnKind, ColumnProfile
 from modelmonitor.core.rows import Reference, missing_columns, most_rows, selected
+from modelmonitor.core.statistics.shares import wilson_low
+from modelmonitor.core.thresholds import compare, describe
 from modelmonitor.core.verdict import ColumnFinding, Verdict
-from modelmonitor.core.windows import Tick, window_of
+from modelmonitor.core.windows import Tick, Window, window_of
 
-_WORDS = {
+ERROR_LEVEL: Final = 0.05
+"""Probability that the ratio of any column is below the lower end of its interval."""
+_GREATER: Final = frozenset({Operator.GREATER_THAN, Operator.GREATER_THAN_OR_EQUAL})
+_WORDS: Final = {
     DataQualityCheck.MISSING_RATIO: "missing",
     DataQualityCheck.OUT_OF_RANGE_RATIO: "out of range",
     DataQualityCheck.NEW_CATEGORY_RATIO: "new",
@@ -49,7 +58,29 @@ def judge_quality(
     refusal = too_few(metric, samples, window, "rows")
     if refusal is not None:
         return unknown(metric, refusal, window, samples=samples)
-    return judged(metric, _measure(metric, options, columns, rows), window)
+    measured, certain = _measure(metric, options, columns, rows)
+    return _verdict(metric, measured, certain, window)
+
+
+def _verdict(metric: Metric, measured: Measurement, certain: float, window: Window) -> Verdict:
+    """Return the verdict; a breach is one only if chance does not explain it.
+
+    A ratio of a few hundred rows is off by percents. Where the ratio is in breach, and the lower
+    end of its interval is not, nobody can tell.
+    """
+    threshold = metric.threshold
+    if threshold is None or threshold.operator not in _GREATER or math.isnan(certain):
+        return judged(metric, measured, window)
+    if compare(threshold, measured.value).level is None:
+        return judged(metric, measured, window)
+    sure = compare(threshold, certain)
+    if sure.level is None:
+        refusal = Refusal(
+            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
+            f"{measured.text}: above {describe(threshold)}, but chance explains it",
+        )
+        return unknown(metric, refusal, window, samples=measured.samples, value=measured.value)
+    return judged(metric, measured, window, sure)
 
 
 def _applies(check: DataQualityCheck, column: ColumnProfile) -> bool:
@@ -70,38 +101,40 @@ def _measure(
     metric: Metric,
     options: DataQualityOptions,
     columns: Sequence[ColumnProfile],
-    rows: dict[str, ColumnTotals],
-) -> Measurement:
-    findings = []
+    rows: Mapping[str, ColumnTotals],
+) -> tuple[Measurement, float]:
+    """Return the worst column's ratio, and how large the worst one is for certain."""
+    z = NormalDist().inv_cdf(1 - ERROR_LEVEL / len(columns))
+    findings, certain = [], math.nan
     for column in columns:
-        ratio = _ratio(options.check, rows[column.name])
-        if ratio is None:
+        hits, values = _counted(options.check, rows[column.name])
+        if not values:
             continue
         # Where the baseline could not list every category, its unlisted ones are no news.
         relative = metric.compare is not None or not column.complete
         before = _baseline_ratio(options.check, column) if relative else 0.0
-        findings.append(ColumnFinding(column.name, ratio - before))
+        findings.append(ColumnFinding(column.name, hits / values - before))
+        low = wilson_low(hits, values, z) - before
+        certain = low if math.isnan(certain) else max(certain, low)
     ordered = worst_first(findings)
     samples = most_rows(rows, columns)
     if not ordered:
-        return Measurement(float("nan"), samples, "no value was seen")
+        return Measurement(math.nan, samples, "no value was seen"), certain
     more = " more than in the baseline" if metric.compare is not None else ""
     notable = [finding for finding in ordered if finding.value > 0] or list(ordered[:1])
     text = f"{_WORDS[options.check]}{more}: {named(notable, '{f.column} {f.value:.2%}')}"
-    return Measurement(ordered[0].value, samples, f"{text} of {samples} rows", ordered)
+    return Measurement(ordered[0].value, samples, f"{text} of {samples} rows", ordered), certain
 
 
-def _ratio(check: DataQualityCheck, totals: ColumnTotals) -> float | None:
-    """Return the column's ratio; None where there was nothing to count."""
-    if check is DataQualityCheck.MISSING_RATIO:
-        return totals.missing / totals.rows if totals.rows else None
-    values = totals.valued
-    if not values:
-        return None
-    odd = totals.unknown
-    if check is DataQualityCheck.OUT_OF_RANGE_RATIO:
-        odd = totals.below + totals.above
-    return odd / values
+def _counted(check: DataQualityCheck, totals: ColumnTotals) -> tuple[int, int]:
+    """Return what is counted of a column, and of how many."""
+    match check:
+        case DataQualityCheck.MISSING_RATIO:
+            return totals.missing, totals.rows
+        case DataQualityCheck.OUT_OF_RANGE_RATIO:
+            return totals.below + totals.above, totals.valued
+        case DataQualityCheck.NEW_CATEGORY_RATIO:
+            return totals.unknown, totals.valued
 
 
 def _baseline_ratio(check: DataQualityCheck, column: ColumnProfile) -> float:

@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import ColumnGroup, ColumnSelector, Metric
 from modelmonitor.core.judging import Refusal, undecoded, unwatched
-from modelmonitor.core.panes import ColumnTotals, columns_of, empty_totals, fits, traffic_of
+from modelmonitor.core.panes import (
+    ColumnTotals,
+    columns_of,
+    empty_totals,
+    fits,
+    sum_columns,
+    traffic_of,
+)
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
 from modelmonitor.core.windows import Tick, Window, decoded_share
 from modelmonitor.core.wire.pane import Pane
@@ -33,36 +40,34 @@ class Reference:
     digest: str
     revision: str
 
-    def panes(self, ticks: Iterable[Tick]) -> list[Pane]:
-        """Return the panes whose rows may be judged."""
-        return [
-            pane
-            for tick in ticks
-            for pane in unique(tick.panes)
-            if pane.revision == self.revision
-            and pane.baselineDigest == self.digest
-            and fits(pane, self.profile)
-        ]
+    def panes(self, tick: Tick) -> list[Pane]:
+        """Return the panes of a tick whose rows may be judged."""
+        mine = tick.origins.get((self.revision, self.digest), ())
+        return [pane for pane in mine if fits(pane, self.profile)]
+
+    def rows_of(self, tick: Tick) -> Mapping[str, ColumnTotals]:
+        """Return the totals of every column of the profile in one tick."""
+        origin = (self.revision, self.digest)
+        if origin not in tick.sums:
+            found = columns_of(self.panes(tick))
+            tick.sums[origin] = {
+                column.name: found.get(column.name, empty_totals(column))
+                for column in self.profile.columns
+            }
+        return tick.sums[origin]
 
     def rows(self, ticks: Iterable[Tick]) -> dict[str, ColumnTotals]:
         """Return the totals of every column of the profile over some ticks."""
-        found = columns_of(self.panes(ticks))
-        return {
-            column.name: found.get(column.name, empty_totals(column))
-            for column in self.profile.columns
-        }
+        return sum_columns(self.rows_of(tick) for tick in ticks)
 
     def count(self, tick: Tick) -> int:
         """Return the rows of a tick: those of its fullest column."""
-        return sum(
-            max((counts.rows for counts in pane.columns.values()), default=0)
-            for pane in self.panes([tick])
-        )
+        return max((totals.rows for totals in self.rows_of(tick).values()), default=0)
 
     def since(self, ticks: Sequence[Tick]) -> list[Tick]:
         """Return the ticks from the first one on that holds judgeable panes; the last if none."""
         for number, tick in enumerate(ticks):
-            if self.panes([tick]):
+            if (self.revision, self.digest) in tick.origins:
                 return list(ticks[number:])
         return list(ticks[-1:])
 
@@ -71,16 +76,19 @@ class Reference:
         refusal = unwatched(window) or self._mixed(window.ticks[-1])
         if refusal is not None:
             return refusal
-        mine = [pane for pane in window.panes if pane.revision == self.revision]
-        traffic = traffic_of(mine)
+        traffic = traffic_of(pane for tick in window.ticks for pane in self._served(tick))
         return undecoded(traffic, decoded_share(traffic))
 
     def usable(self, tick: Tick) -> bool:
         """Return whether a tick's rows may become evidence."""
         return self.refuse(Window((tick,), full=True)) is None
 
+    def _served(self, tick: Tick) -> list[Pane]:
+        """Return the panes of the judged revision, whatever baseline they count by."""
+        return [pane for pane in tick.distinct if pane.revision == self.revision]
+
     def _mixed(self, tick: Tick) -> Refusal | None:
-        mine = [pane for pane in tick.panes if pane.revision == self.revision]
+        mine = self._served(tick)
         others = {pane.revision for pane in tick.panes} - {self.revision}
         if not mine:
             if others:
@@ -89,9 +97,7 @@ class Reference:
                     f"only revision {min(others)} sent data, revision {self.revision} is judged",
                 )
             return None
-        ready = sum(
-            pane.baselineDigest == self.digest and fits(pane, self.profile) for pane in mine
-        )
+        ready = len(self.panes(tick))
         if ready == 0:
             return Refusal(VerdictReason.WARMING_UP, "collectors do not count by this baseline yet")
         if ready < len(mine):
@@ -100,11 +106,6 @@ class Reference:
                 f"{ready} of {len(mine)} collectors count by this baseline",
             )
         return None
-
-
-def unique(panes: Iterable[Pane]) -> list[Pane]:
-    """Return panes without repetitions: (bootID, seq) names a pane once and for all."""
-    return list({(pane.bootID, pane.seq): pane for pane in panes}.values())
 
 
 def selected(profile: Profile, selector: ColumnSelector) -> list[ColumnProfile]:

@@ -20,7 +20,7 @@ from modelmonitor.core.judging import (
     words_of,
 )
 from modelmonitor.core.latency import quantile
-from modelmonitor.core.panes import Traffic, traffic_of
+from modelmonitor.core.panes import Traffic
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick, Window, window_of
 from modelmonitor.core.wire.pane import LatencyCounts
@@ -33,11 +33,11 @@ SOFTWARE: frozenset[MetricType] = frozenset(
 
 def judge_software(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
     """Return the verdict on a metric of one of the types `SOFTWARE`."""
-    window = window_of(metric, ticks, lambda tick: _samples(metric, traffic_of(tick.panes)))
+    window = window_of(metric, ticks, lambda tick: _samples(metric, tick.traffic))
     refusal = unwatched(window)
     if refusal is not None:
         return unknown(metric, refusal, window)
-    traffic = traffic_of(window.panes)
+    traffic = window.traffic
     samples = _samples(metric, traffic)
     if metric.type is MetricType.REQUEST_RATE:
         # No request at all is a measurement, and often the breach that the metric is for.

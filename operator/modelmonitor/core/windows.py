@@ -6,13 +6,14 @@ Below the floor nothing is judged.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.panes import Traffic, traffic_of
+from modelmonitor.core.panes import ColumnTotals, Traffic, sum_traffic, traffic_of
 from modelmonitor.core.wire.pane import Pane
 
 COVERAGE_FLOOR: Final = 0.9
@@ -56,6 +57,30 @@ class Tick:
         """Seconds since the epoch."""
         return self.start + self.interval
 
+    # A tick is looked at again and again as part of windows: what its panes add up to is kept.
+    @cached_property
+    def traffic(self) -> Traffic:
+        """What its panes saw on the wire, over all revisions."""
+        return traffic_of(self.distinct)
+
+    @cached_property
+    def distinct(self) -> tuple[Pane, ...]:
+        """Its panes without repetitions: (bootID, seq) names a pane once and for all."""
+        return tuple({(pane.bootID, pane.seq): pane for pane in self.panes}.values())
+
+    @cached_property
+    def origins(self) -> Mapping[tuple[str, str], tuple[Pane, ...]]:
+        """Its panes by revision and baseline digest, within which their columns add up."""
+        found: dict[tuple[str, str], list[Pane]] = {}
+        for pane in self.distinct:
+            found.setdefault((pane.revision, pane.baselineDigest), []).append(pane)
+        return {origin: tuple(panes) for origin, panes in found.items()}
+
+    @cached_property
+    def sums(self) -> dict[tuple[str, str], Mapping[str, ColumnTotals]]:
+        """What columns add up to by origin, as far as anybody asked: see `rows.Reference`."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -78,9 +103,9 @@ class Window:
         return self.ticks[-1].end - self.ticks[0].start
 
     @property
-    def panes(self) -> list[Pane]:
-        """The panes of all ticks."""
-        return [pane for tick in self.ticks for pane in tick.panes]
+    def traffic(self) -> Traffic:
+        """What the panes of all ticks saw on the wire, over all revisions."""
+        return sum_traffic(tick.traffic for tick in self.ticks)
 
 
 def reach(metric: Metric, interval: float) -> float:
@@ -131,7 +156,7 @@ def coverage(ticks: Sequence[Tick]) -> float:
 
 
 def _tick_coverage(tick: Tick) -> float:
-    traffic = traffic_of(tick.panes)
+    traffic = tick.traffic
     if tick.expected > 0:
         heard = min(1.0, tick.answered / tick.expected)
     else:

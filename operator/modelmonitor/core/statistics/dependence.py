@@ -7,6 +7,7 @@ for long, phi grows with the block, so it is the maximum over blocks from one pa
 protects a detector which adds evidence up over time.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -46,7 +47,7 @@ class Blocks:
     number
         Position of each block in time, shape `(n_blocks,)`, increasing.
     seconds
-        Length of a block.
+        Length of a block, as far as the times can tell it.
     """
 
     index: Ints
@@ -84,6 +85,9 @@ class BlockShares:
 def blocks_of(times: Floats, seconds: float) -> Blocks:
     """Cut rows into blocks of `seconds`, counted from the first row.
 
+    Times that are whole hours cannot tell blocks of a minute: a block then holds the rows of an
+    hour, and is said to be that long.
+
     Parameters
     ----------
     times
@@ -91,9 +95,16 @@ def blocks_of(times: Floats, seconds: float) -> Blocks:
     seconds
         Length of a block.
     """
+    seconds = max(seconds, _resolution(times))
     numbers = np.floor((times - times.min()) / seconds).astype(np.int64)
     number, index = np.unique(numbers, return_inverse=True)
     return Blocks(index.astype(np.int64), number, seconds)
+
+
+def _resolution(times: Floats) -> float:
+    """Return the smallest step between two different times; 0 if all are equal."""
+    steps = np.diff(np.unique(times))
+    return float(steps.min(initial=math.inf)) if steps.size else 0.0
 
 
 def inflation(curve: list[BlockShares]) -> float:

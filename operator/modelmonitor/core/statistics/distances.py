@@ -106,6 +106,8 @@ def _with_noise(
     deviation = float(np.sqrt(spread + 2 * degrees * scale**2))
     noise = _chi_square_upper(degrees) * scale
     low, high = max(0.0, value - bias - Z * deviation), max(0.0, value - bias + Z * deviation)
+    if value < bias:  # less than chance usually makes of it: the value itself is possible
+        high = max(high, value)
     return Distance(
         float(finish(value)), float(finish(noise)), float(finish(low)), float(finish(high))
     )

@@ -42,6 +42,10 @@ class Sides:
         Index into a flat vector of shares, shape `(n_sides,)`.
     upward
         True where a larger share is a breach, False where a smaller one is, shape `(n_sides,)`.
+    null
+        The largest share that side may have, counted in its direction, shape `(n_sides,)`.
+    owner
+        Number of the column, shape `(n_sides,)`.
     rise, fall
         Logarithm of the likelihood ratio for one row that is a hit, or not, shape
         `(n_sides, n_gains)`.
@@ -55,6 +59,8 @@ class Sides:
 
     share: Indices
     upward: NDArray[np.bool_]
+    null: Floats
+    owner: Indices
     rise: Floats
     fall: Floats
     starts: Indices
@@ -95,6 +101,8 @@ def sides_of(low: list[Floats], high: list[Floats], slack: list[float]) -> Sides
     return Sides(
         share=np.concatenate([np.zeros(0, np.int64), *share]),
         upward=np.concatenate([np.zeros(0, bool), *upward]),
+        null=m[:, 0],
+        owner=owner,
         rise=np.log(q / m),
         fall=np.log1p(-q) - np.log1p(-m),
         starts=starts,
@@ -146,3 +154,8 @@ def by_column(state: State, sides: Sides) -> Floats:
         counts = np.diff(np.r_[sides.starts, state.shape[0]]) * state.shape[1]
         evidence[sides.column] = sums / counts
     return evidence
+
+
+def by_side(state: State) -> Floats:
+    """Return each side's evidence, the mean over its alternatives, shape `(n_sides,)`."""
+    return state.mean(axis=1, dtype=np.float64)

@@ -4,6 +4,8 @@ A numeric column has one share per cut point, the part of the values at or below
 column has one share per cell, the part of the values in it; the last cell holds what is not listed.
 """
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -41,13 +43,31 @@ def shares(kind: ColumnKind, cells: Counts) -> Floats:
     return parts
 
 
-def dkw_radius(size: float, level: float) -> float:
-    """Return the distance within which all shares are known from `size` independent rows.
+def dkw_radii(sizes: Floats, level: float) -> Floats:
+    """Return the distance within which all shares are known from so many independent rows.
 
-    With probability at least 1 - `level` no cumulative share is further from the truth
-    (Dvoretzky, Kiefer and Wolfowitz 1956; constant by Massart 1990, corollary 1). It holds for the
-    shares of categories too, since each is a difference that Hoeffding's inequality bounds alike
-    for one category; `level` must then be divided by the number of columns only, the categories of
-    one column being covered by the mixture over them.
+    With probability at least 1 - `level` no cumulative share is further from the truth, and not
+    more than 1 (Dvoretzky, Kiefer and Wolfowitz 1956; constant by Massart 1990, corollary 1). For
+    each single category the same bound is Hoeffding's.
     """
-    return min(1.0, float(np.sqrt(np.log(2 / level) / (2 * size)))) if size > 0 else 1.0
+    return np.minimum(1.0, np.sqrt(np.log(2 / level) / (2 * np.maximum(sizes, 1e-9))))
+
+
+def dkw_radius(size: float, level: float) -> float:
+    """Return `dkw_radii` of one size."""
+    return float(dkw_radii(np.array([size]), level)[0])
+
+
+def wilson_low(hits: int, rows: int, z: float) -> float:
+    """Return the lower end of the interval for a share (Wilson 1927).
+
+    Parameters
+    ----------
+    hits, rows
+        What was counted, `rows` at least 1.
+    z
+        Standard deviations.
+    """
+    share, part = hits / rows, z * z / rows
+    spread = z * math.sqrt(share * (1 - share) / rows + part / (4 * rows))
+    return max(0.0, (share + part / 2 - spread) / (1 + part))
