@@ -194,7 +194,8 @@ def _returned(plan: DriftPlan, found: Mapping[Level, Floats], effect: _Effect) -
         found[level].max(initial=0.0) <= plan.alarm[level] / RETURN_FACTOR
         for level in plan.tolerance
     )
-    return calm and effect.certain.max(initial=0.0) <= min(plan.tolerance.values(), default=0.0)
+    small = effect.certain.max(initial=0.0) <= min(plan.tolerance.values(), default=0.0)
+    return calm and bool(small)
 
 
 def _describe(plan: DriftPlan) -> str:
