@@ -67,6 +67,7 @@ def test_one_job_is_created_whichever_call_is_the_last_of_a_controller(
 ) -> None:
     deaths = 0
     for step in interesting_steps():
+
         async def one(step: int = step) -> tuple[World, bool]:
             return await story(Killer(step, after_effect=after_effect))
 

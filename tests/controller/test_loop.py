@@ -1,10 +1,7 @@
 """The whole loop in memory and virtual time: from apply to Ready, alert, Job and recovery."""
 
-from tests.controller.memory import Killer
 from tests.controller.virtual import run
 from tests.controller.world import RETRAINING, Traffic, World, spec
-from modelmonitor.controller.gateways.api_server import JOBS, MONITORS
-from tests.controller.world import NAMESPACE
 from tests.support.kstatus import KStatus
 
 

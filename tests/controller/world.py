@@ -251,6 +251,13 @@ class World:
                     self.close(collector, start, served, body["metadata"]["labels"])
         await asyncio.sleep(20.0)
 
+    def forget_panes(self) -> None:
+        """Let every collector begin anew, as if its process had been replaced."""
+        for uid, old in self.collectors.items():
+            self.collectors[uid] = FakeCollector(
+                uid, f"{old.boot_id}+", configuration=old.configuration
+            )
+
     def close(
         self,
         collector: FakeCollector,
