@@ -5,7 +5,9 @@ Kopf cancels every task of its loop when it ends; with a loop of its own, ours a
 
 import asyncio
 import logging
+import os
 import random
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -104,6 +106,8 @@ class WatchThread:
         self._stop = partial(loop.call_soon_threadsafe, flag.set)
         if self._stopping.is_set():
             return
+        # Kopf names itself after the user, and a container's numeric user has no name.
+        os.environ.setdefault("POD_ID", socket.gethostname())
         await kopf.operator(
             registry=self._registry,
             settings=watching_settings(),
