@@ -32,7 +32,7 @@ class TickFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     expected: int
     """Ready pods of the target; 0 while none of them carries a collector."""
     answered: int
-    """Of these, the ones whose collectors answered after the end of the tick."""
+    """Of these, the ones whose collectors delivered a pane of the tick."""
     replicas_wanted: int | None
     choice: RevisionChoice
 

@@ -11,9 +11,9 @@ from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.controller.gateways.errors import TemporaryError
 from modelmonitor.controller.reconcile.announce import decision_changed, log_decision
 from modelmonitor.controller.reconcile.baseline import Loaded
-from modelmonitor.controller.reconcile.collection import Collection
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.judging import (
+    Memory,
     TickFacts,
     due_ticks,
     fresh,
@@ -68,27 +68,22 @@ class Seen:
         """The pods that serve."""
         return [pod for pod in self.pods if pod.ready and not pod.deleting]
 
-    def facts(
-        self, collection: Collection, start: float, interval: float, choice: RevisionChoice
-    ) -> TickFacts:
-        """Return the facts of a tick.
+    def facts(self, memory: Memory, start: float, choice: RevisionChoice) -> TickFacts:
+        """Return the facts of a tick whose panes have entered.
 
         A ready pod without a collector serves traffic that nobody sees, so that it is expected to
-        answer, and does not, as soon as any pod of the target carries a collector.
+        answer, and does not, as soon as any pod of the target carries a collector. A collector that
+        answers without a pane of this tick (it has just started, or belongs to another monitor)
+        has measured nothing: its silence must not be taken for no traffic.
         """
         ready = self.ready
         collected = any(is_collected(pod, self.monitor) for pod in self.pods)
-        sessions = [collection.sessions.get(pod.uid) for pod in ready]
+        delivered = {pane.podUID for pane in memory.early.get(start, [])}
         return TickFacts(
             start=start,
-            interval=interval,
+            interval=memory.interval,
             expected=len(ready) if collected else 0,
-            answered=sum(
-                session is not None
-                and session.answered_at is not None
-                and session.answered_at >= start + interval
-                for session in sessions
-            ),
+            answered=sum(pod.uid in delivered for pod in ready),
             replicas_wanted=None if self.target is None else self.target.replicas,
             choice=choice,
         )
@@ -121,12 +116,12 @@ async def judge_due(
     starts = due_ticks(memory, now - grace(interval, state.uid), max(CATCH_UP, 2 * interval))
     choice = choose(memory.choice, ready_by_revision(seen.pods)) if starts else memory.choice
     for start in starts:
-        facts = seen.facts(state.collection, start, interval, choice)
         panes = state.collection.inbox.drain()
         late = memory.late
-        await state.journal.append(Entry(panes=panes, facts=facts), start)
         take_in(memory, panes)
         services.metrics.panes_late.inc(memory.late - late)
+        facts = seen.facts(memory, start, choice)
+        await state.journal.append(Entry(panes=panes, facts=facts), start)
         for step in judge(memory, monitor.spec, loaded, facts):
             if decision_changed(
                 (step.verdict_before, step.record_before), (step.verdict, step.record)
