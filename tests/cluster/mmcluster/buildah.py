@@ -1,6 +1,7 @@
 """buildah with a store of its own, and this machine's certificates lent to the build's steps."""
 
 import os
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ _HOST_CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Build steps that may pile up in the store, each an image to it; a build adds about six.
 _MOST_STEPS = 150
 # Images that stay in a layout, so that going back to another branch is quick.
-_KEPT_IMAGES = 30
+_KEPT_IMAGES = 15
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,13 @@ class Buildah:
 
     def fetch(self, tag: str, images: Layout) -> None:
         """Bring an image of a layout into the store, unless it is there."""
-        if not self.has(tag):
-            self._run("pull", f"oci:{images.folder}:{tag}")
+        if self.has(tag):
+            return
+        # From a folder buildah would name the image after the folder; an archive says its name.
+        with tempfile.NamedTemporaryFile(dir=self._temporary()) as archive:
+            images.export(tag, archive)
+            archive.flush()
+            self._run("pull", f"oci-archive:{archive.name}")
 
     def build(
         self,
@@ -103,6 +109,10 @@ class Buildah:
         return ("buildah", *places, "--storage-driver", "overlay", *arguments)
 
     def _run(self, *arguments: Argument) -> str:
-        temporary = self.cache / "containers" / "tmp"
-        temporary.mkdir(parents=True, exist_ok=True)
-        return run(*self._command(*arguments), env={**os.environ, "TMPDIR": str(temporary)})
+        environment = {**os.environ, "TMPDIR": str(self._temporary())}
+        return run(*self._command(*arguments), env=environment)
+
+    def _temporary(self) -> Path:
+        folder = self.cache / "containers" / "tmp"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder

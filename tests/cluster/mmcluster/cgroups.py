@@ -1,6 +1,7 @@
 """One cgroup folder per node in every hierarchy: all that separates the nodes' accounts."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from .shell import ClusterError, wait_for
@@ -31,8 +32,10 @@ def _inherit(folder: Path) -> None:
     # Version 2: controllers reach a folder only if its parent hands them down.
     available = folder.parent / "cgroup.controllers"
     if available.exists():
-        wanted = " ".join(f"+{name}" for name in available.read_text().split())
-        (folder.parent / "cgroup.subtree_control").write_text(wanted)
+        for controller in available.read_text().split():
+            # Some can be handed down by the real root only; kubelet names what it misses.
+            with suppress(OSError):
+                (folder.parent / "cgroup.subtree_control").write_text(f"+{controller}")
 
 
 def remove(cluster: str, *machine: str) -> None:

@@ -29,7 +29,7 @@ def image_name(part: str, version: str) -> str:
 
 def version() -> str:
     """Return a digest of everything that enters the collector's and the operator's image."""
-    return _digest(_INPUTS, _libraries_digest())
+    return _digest(_INPUTS, libraries_version())
 
 
 def build(cache: Path, tag: str | None = None) -> list[str]:
@@ -70,14 +70,15 @@ def _build_target(buildah: Buildah, target: str, tag: str) -> None:
     otherwise read half a gigabyte at each build to find that it has not changed.
     """
     stage = f"{target}-runtime"
-    libraries = image_name(stage, _libraries_digest())
+    libraries = image_name(stage, libraries_version())
     if not buildah.has(libraries):
         with step(f"libraries of the {target}"):
             buildah.build(libraries, CHECKOUT, target=stage)
     buildah.build(tag, CHECKOUT, target=target, stages={stage: libraries})
 
 
-def _libraries_digest() -> str:
+def libraries_version() -> str:
+    """Return a digest of what decides which libraries the images carry."""
     return _digest(_LIBRARIES, base_image.fingerprint())
 
 
