@@ -52,7 +52,7 @@ def judge_distance(
     refusal = _unsuited(column, options.statistic)
     if refusal is not None:
         return unknown(metric, refusal, window)
-    rows = reference.rows(window.ticks)[column.name]
+    rows = reference.column(window.ticks, column.name)
     refusal = too_few(metric, rows.valued, window, "values")
     if refusal is not None:
         return unknown(metric, refusal, window, samples=rows.valued)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.drift_plan import ENVELOPE, Detector, DriftPlan
+from modelmonitor.core.drift_plan import ENVELOPE, Detector, DriftPlan, column_hits
 from modelmonitor.core.evidence import MetricEvidence, pack, unpack
 from modelmonitor.core.rows import Reference
 from modelmonitor.core.statistics.edetector import (
@@ -18,7 +18,7 @@ from modelmonitor.core.statistics.edetector import (
     by_side,
     nothing_seen,
 )
-from modelmonitor.core.statistics.shares import Floats, dkw_radii, share_counts
+from modelmonitor.core.statistics.shares import Floats, dkw_radii
 from modelmonitor.core.verdict import Level
 from modelmonitor.core.windows import Tick
 
@@ -59,10 +59,7 @@ def seen(plan: DriftPlan, reference: Reference, tick: Tick) -> Seen:
     """Return the counts of one tick."""
     totals = reference.rows_of(tick)
     cells = [totals[each.name] for each in plan.columns]
-    hits = [
-        share_counts(column.kind, each.cells)
-        for column, each in zip(plan.columns, cells, strict=True)
-    ]
+    hits = [column_hits(column, each) for column, each in zip(plan.columns, cells, strict=True)]
     return Seen(
         np.concatenate([np.zeros(0), *hits]),
         np.array([each.valued for each in cells], np.float64),

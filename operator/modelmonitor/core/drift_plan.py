@@ -17,10 +17,17 @@ import numpy as np
 from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
 from modelmonitor.api.v1alpha1.metrics import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
+from modelmonitor.core.panes import ColumnTotals
+from modelmonitor.core.profile import ColumnKind, ColumnProfile, Envelope, Profile
 from modelmonitor.core.rows import counted, selected
 from modelmonitor.core.statistics.edetector import Indices, Sides, sides_of
-from modelmonitor.core.statistics.shares import Floats, dkw_radius, shares
+from modelmonitor.core.statistics.shares import (
+    Counts,
+    Floats,
+    dkw_radius,
+    share_counts,
+    shares,
+)
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.verdict import Level
 
@@ -141,7 +148,7 @@ def plan_of(
     mean_time = {Level.CRITICAL: between.critical, Level.WARNING: between.warning}
     level = RADIUS_LEVEL / max(1, columns)
     radius = np.array([dkw_radius(sum(each.cells) / each.phi, level) for each in mine])
-    pooled = [shares(each.kind, np.asarray(each.cells)) for each in mine]
+    pooled = [_pooled(each) for each in mine]
     envelopes = [envelope_for(each, interval) for each in mine]
     sizes = np.array([each.size for each in pooled], np.int64)
     return DriftPlan(
@@ -173,6 +180,18 @@ def pace_of(profile: Profile) -> float:
     return profile.rows / span if span > 0 else 0.0
 
 
+def column_hits(column: ColumnProfile, totals: ColumnTotals) -> Counts:
+    """Return the counts behind a column's shares.
+
+    A numeric column has one share more than cuts: the part below the minimum, which the cell that
+    ends at the minimum does not show where many values are the minimum itself.
+    """
+    hits = share_counts(column.kind, totals.cells)
+    if column.kind is ColumnKind.NUMERIC:
+        return np.concatenate([np.array([totals.below], np.int64), hits])
+    return hits
+
+
 def envelope_for(column: ColumnProfile, interval: float) -> Envelope | None:
     """Return what a column's shares may do in panes of `interval` seconds.
 
@@ -202,6 +221,16 @@ def _tolerance(options: DriftOptions) -> dict[Level, float]:
         Level.WARNING: options.tolerance.warning,
     }
     return {level: parse_decimal(text) for level, text in declared.items() if text is not None}
+
+
+def _pooled(column: ColumnProfile) -> Floats:
+    return _with_below(column, shares(column.kind, np.asarray(column.cells)))
+
+
+def _with_below(column: ColumnProfile, bounds: Floats | Sequence[float]) -> Floats:
+    """Return bounds of a column's shares with that of the part below the minimum: none was."""
+    numeric = column.kind is ColumnKind.NUMERIC
+    return np.concatenate([np.zeros(1 if numeric else 0), np.asarray(bounds)])
 
 
 def _worth(envelopes: Sequence[Envelope | None]) -> Floats:
@@ -237,10 +266,10 @@ def _enveloping(
         return []
     allowed = next(iter(tolerance.values()))
     low, high = [], []
-    for share, each in zip(pooled, envelopes, strict=True):
+    for column, share, each in zip(columns, pooled, envelopes, strict=True):
         # A column without envelope gets one that allows everything, so that nothing is watched.
-        low.append(np.asarray(each.low) - allowed if each else np.zeros(share.size))
-        high.append(np.asarray(each.high) + allowed if each else np.ones(share.size))
+        low.append(_with_below(column, each.low) - allowed if each else np.zeros(share.size))
+        high.append(_with_below(column, each.high) + allowed if each else np.ones(share.size))
     sides = sides_of(low, high, _least(columns))
     return [Detector(ENVELOPE, sides, _worth(envelopes), paced=False)]
 

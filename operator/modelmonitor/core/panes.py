@@ -6,7 +6,7 @@ different things. Addition is associative and commutative, so the order of arriv
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -95,27 +95,7 @@ class ColumnTotals:
         MixedPanesError
             If the two have different numbers of cells.
         """
-        if not (self.cells.size and other.cells.size):
-            cells = self.cells if self.cells.size else other.cells
-        elif self.cells.size == other.cells.size:
-            cells = self.cells + other.cells
-        else:
-            raise MixedPanesError(
-                f"{self.cells.size} and {other.cells.size} cells cannot be added: "
-                "they were counted by different baselines"
-            )
-        return ColumnTotals(
-            rows=self.rows + other.rows,
-            missing=self.missing + other.missing,
-            mismatched=self.mismatched + other.mismatched,
-            infinite=self.infinite + other.infinite,
-            below=self.below + other.below,
-            above=self.above + other.above,
-            unknown=self.unknown + other.unknown,
-            cells=cells,
-            total=self.total + other.total,
-            squares=self.squares + other.squares,
-        )
+        return _sum_column((self, other))
 
 
 def traffic_of(panes: Iterable[Pane]) -> Traffic:
@@ -124,12 +104,18 @@ def traffic_of(panes: Iterable[Pane]) -> Traffic:
 
 
 def sum_columns(parts: Iterable[Mapping[str, ColumnTotals]]) -> dict[str, ColumnTotals]:
-    """Return the sums of columns by name."""
-    totals: dict[str, ColumnTotals] = {}
+    """Return the sums of columns by name.
+
+    Raises
+    ------
+    MixedPanesError
+        If a column has different numbers of cells.
+    """
+    by_name: dict[str, list[ColumnTotals]] = {}
     for part in parts:
         for name, one in part.items():
-            totals[name] = totals[name] + one if name in totals else one
-    return totals
+            by_name.setdefault(name, []).append(one)
+    return {name: _sum_column(totals) for name, totals in by_name.items()}
 
 
 def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:
@@ -221,6 +207,29 @@ def sum_traffic(parts: Iterable[Traffic]) -> Traffic:
         copied_bytes=sum(part.copied_bytes for part in taken),
         gap=math.fsum(part.gap for part in taken),
         watched=math.fsum(part.watched for part in taken),
+    )
+
+
+def _sum_column(parts: Sequence[ColumnTotals]) -> ColumnTotals:
+    if len(parts) == 1:
+        return parts[0]
+    filled = [part.cells for part in parts if part.cells.size]
+    if len({cells.size for cells in filled}) > 1:
+        sizes = sorted({cells.size for cells in filled})
+        raise MixedPanesError(
+            f"columns of {sizes} cells cannot be added: they were counted by different baselines"
+        )
+    return ColumnTotals(
+        rows=sum(part.rows for part in parts),
+        missing=sum(part.missing for part in parts),
+        mismatched=sum(part.mismatched for part in parts),
+        infinite=sum(part.infinite for part in parts),
+        below=sum(part.below for part in parts),
+        above=sum(part.above for part in parts),
+        unknown=sum(part.unknown for part in parts),
+        cells=np.sum(filled, axis=0, dtype=np.int64) if filled else parts[0].cells,
+        total=math.fsum(part.total for part in parts),
+        squares=math.fsum(part.squares for part in parts),
     )
 
 

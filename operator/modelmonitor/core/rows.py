@@ -7,12 +7,13 @@ from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import ColumnGroup, ColumnSelector, Metric
 from modelmonitor.core.judging import Refusal, undecoded, unwatched
 from modelmonitor.core.panes import (
+    NOTHING,
     ColumnTotals,
     columns_of,
     empty_totals,
     fits,
     sum_columns,
-    traffic_of,
+    sum_traffic,
 )
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
 from modelmonitor.core.windows import Tick, Window, decoded_share
@@ -60,6 +61,10 @@ class Reference:
         """Return the totals of every column of the profile over some ticks."""
         return sum_columns(self.rows_of(tick) for tick in ticks)
 
+    def column(self, ticks: Iterable[Tick], name: str) -> ColumnTotals:
+        """Return the totals of one column of the profile over some ticks."""
+        return sum_columns({name: self.rows_of(tick)[name]} for tick in ticks)[name]
+
     def count(self, tick: Tick) -> int:
         """Return the rows of a tick: those of its fullest column."""
         return max((totals.rows for totals in self.rows_of(tick).values()), default=0)
@@ -76,7 +81,9 @@ class Reference:
         refusal = unwatched(window) or self._mixed(window.ticks[-1])
         if refusal is not None:
             return refusal
-        traffic = traffic_of(pane for tick in window.ticks for pane in self._served(tick))
+        traffic = sum_traffic(
+            tick.traffic_by_revision.get(self.revision, NOTHING) for tick in window.ticks
+        )
         return undecoded(traffic, decoded_share(traffic))
 
     def usable(self, tick: Tick) -> bool:

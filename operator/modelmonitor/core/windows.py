@@ -61,7 +61,15 @@ class Tick:
     @cached_property
     def traffic(self) -> Traffic:
         """What its panes saw on the wire, over all revisions."""
-        return traffic_of(self.distinct)
+        return sum_traffic(self.traffic_by_revision.values())
+
+    @cached_property
+    def traffic_by_revision(self) -> Mapping[str, Traffic]:
+        """What the panes of each revision saw on the wire."""
+        found: dict[str, list[Pane]] = {}
+        for pane in self.distinct:
+            found.setdefault(pane.revision, []).append(pane)
+        return {revision: traffic_of(panes) for revision, panes in found.items()}
 
     @cached_property
     def distinct(self) -> tuple[Pane, ...]:

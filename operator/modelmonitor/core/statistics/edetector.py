@@ -28,6 +28,8 @@ GAINS: Final = np.array([0.02, 0.06, 0.2, 0.6])
 half way to it, and at least 5/9 of the best possible between neighbours a factor 3 apart."""
 LARGEST_NULL: Final = 0.98
 """A side whose null allows more than this can hardly be left; it is not watched."""
+FORGOTTEN: Final = 0.01
+"""Evidence below this is kept as none: the next pane would hardly notice it (1 + 0.01)."""
 HEADROOM: Final = 20.0
 """How far above the alarm evidence is kept: factor of the alarm's level (3 nats)."""
 
@@ -136,7 +138,7 @@ def advance(state: State, sides: Sides, hits: Floats, rows: Floats, alarm: float
     ceiling = (alarm * HEADROOM * sides.bets)[:, None]
     gain = c[:, None] * sides.rise + (n - c)[:, None] * sides.fall
     grown = np.exp(np.minimum(gain, np.log(ceiling))) * (1.0 + state)
-    kept: State = np.minimum(grown, ceiling).astype(np.float32)
+    kept: State = np.where(grown < FORGOTTEN, 0.0, np.minimum(grown, ceiling)).astype(np.float32)
     return kept
 
 
