@@ -217,12 +217,63 @@ def profile() -> Profile:
     return Profile(rows=3, columns=[column], warnings=["the rows have no times"])
 
 
+def many_columns() -> Profile:
+    categories = ["AA", "B6", "UA", "DL", "WN", "AS"]
+    column = ColumnProfile(
+        name="carrier",
+        kind=ColumnKind.CATEGORICAL,
+        role=ColumnRole.INPUT,
+        rows=3000,
+        categories=categories,
+        cells=[500] * 6 + [0],
+        phi=1.25,
+    )
+    return Profile(
+        rows=3000,
+        firstTime="2026-01-01T00:00:00Z",
+        lastTime="2026-02-28T23:00:00Z",
+        ordered=True,
+        columns=[
+            column,
+            replace(
+                column, name="gate", complete=False, categories=categories[:2], cells=[1, 1, 2]
+            ),
+            replace(
+                column,
+                name="temp",
+                kind=ColumnKind.NUMERIC,
+                missing=31,
+                categories=[],
+                cuts=[-12.5, 3.0, 31.25],
+                cells=[0, 1, 1, 0],
+                phi=104.31,
+            ),
+            replace(
+                column,
+                name="note",
+                kind=ColumnKind.TEXT,
+                categories=[],
+                cells=[],
+                warnings=["most values differ: the column is taken for text, not watched"],
+            ),
+            replace(
+                column,
+                name="predicted",
+                role=ColumnRole.LABEL,
+                categories=["0", "1"],
+                cells=[1, 2, 0],
+                locator=OutputLocator(output="predict"),
+            ),
+        ],
+    )
+
+
 def test_what_was_built_looks_as_in_the_golden_file(
     golden: Callable[[str, bytes], None], tmp_path: Path
 ) -> None:
     screen = Screen()
 
-    write_profile(build(as_parquet(tmp_path), *WORDS), tmp_path / "p", screen.console)
+    write_profile(many_columns(), tmp_path / "profile.json", screen.console)
 
     golden("cli/baseline-build.txt", screen.text.replace(f"{tmp_path}/", "").encode())
 
