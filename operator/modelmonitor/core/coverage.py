@@ -142,11 +142,15 @@ def _hindrance(
         )
     if obstacle is not None:
         return CollectorsReason.CAPTURE_IMPOSSIBLE, obstacle.message
-    if is_paused(view.injection) and view.injection is not None:
-        retry = view.injection.retry_at
-        when = f"; one pod is tried again at {retry}" if retry is not None else ""
-        return CollectorsReason.INJECTION_PAUSED, f"{view.injection.message}{when}"
+    if view.injection is not None and is_paused(view.injection):
+        return CollectorsReason.INJECTION_PAUSED, _describe_pause(view.injection)
     return None
+
+
+def _describe_pause(injection: InjectionStatus) -> str:
+    if injection.retry_at is None:
+        return injection.message
+    return f"{injection.message}; one pod is tried again at {injection.retry_at}"
 
 
 def _effective_since(view: CoverageView) -> float:
@@ -167,7 +171,10 @@ def _condition(
         return _of_missed(view, counts, missed)
     if not counts.matched:
         return _without_pods(view)
-    waiting = [pod for pod in injected if pod.collector and pod.collector.awaited_since is not None]
+    if view.injection is not None and is_paused(view.injection):
+        message = f"{_carry(counts)}; {_describe_pause(view.injection)}"
+        return _draft(ConditionStatus.FALSE, CollectorsReason.INJECTION_PAUSED, message)
+    waiting = [pod for pod in injected if pod.collector and not pod.collector.started]
     if waiting:
         return _draft(
             ConditionStatus.FALSE,

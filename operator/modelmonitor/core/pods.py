@@ -28,6 +28,8 @@ class CollectorView:
     """The collector of a pod."""
 
     image: str
+    started: bool = False
+    """It runs and has passed its startup probe."""
     restarts: int = 0
     awaited_since: float | None = None
     """Since when the pod waits for this container and for nothing before it, seconds since the
@@ -120,11 +122,18 @@ def _collector(spec: Json, status: Json) -> CollectorView | None:
     ended = _last_end(mine)
     return CollectorView(
         image,
+        started="running" in state and bool(mine.get("started")),
         restarts=int(mine.get("restartCount", 0)),
         awaited_since=_awaited_since(status, mine, before, ended),
         reason=str(waiting.get("reason") or ended.get("reason") or ""),
-        message=str(waiting.get("message") or ended.get("message") or "").strip(),
+        message=_last_line(waiting, ended),
     )
+
+
+def _last_line(waiting: Json, ended: Json) -> str:
+    """Return what best says why a container does not run: its own last line, if it has run."""
+    words = str(ended.get("message") or waiting.get("message") or "").strip()
+    return words.splitlines()[-1].strip() if words else ""
 
 
 def _awaited_since(status: Json, mine: Json, before: Sequence[Json], ended: Json) -> float | None:

@@ -80,6 +80,7 @@ def container(
         "name": CONTAINER_NAME,
         "image": collector.image,
         "imagePullPolicy": collector.pull_policy,
+        "args": ["collector"],
         "restartPolicy": "Always",
         "env": [
             {"name": ENV_MONITOR, "value": f"{plan.namespace}/{plan.monitor}"},
