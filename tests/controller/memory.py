@@ -27,6 +27,7 @@ from modelmonitor.core.times import format_time
 from modelmonitor.core.wire.configuration import CollectorConfiguration, configuration_digest
 from modelmonitor.core.wire.pane import Pane, PanesReply
 from tests.controller.virtual import BEGIN
+from tests.support.kstatus import convention_breaks
 
 
 class Killer:
@@ -64,6 +65,8 @@ class Cluster:
     created: list[tuple[str, str]] = field(default_factory=list)
     """Kind and name of everything that was ever created."""
     evicted: list[str] = field(default_factory=list)
+    breaks: list[str] = field(default_factory=list)
+    """Conventions that a written status broke."""
 
     def put(self, resource: Resource, body: Mapping[str, Any]) -> dict[str, Any]:
         """Create or replace an object as its owner would, outside of what is tested."""
@@ -185,6 +188,7 @@ class MemoryApiServer:
             raise ConflictError(f"{resource.kind} {metadata['name']} has been modified")
         stored = self._cluster.put(resource, {**present, "status": copy.deepcopy(body["status"])})
         stored["metadata"]["managedFields"] = [{"manager": FIELD_MANAGER}]
+        self._cluster.breaks += convention_breaks(stored)
         await self._killer.after()
         return copy.deepcopy(stored)
 

@@ -78,7 +78,7 @@ def prepared(metrics: list[dict[str, Any]] = METRICS) -> World:
     return world
 
 
-async def watch(world: World, how: str, at: int, intervals: int) -> list[Any]:
+async def watch(world: World, how: str, at: int, intervals: int) -> list[list[tuple[str, ...]]]:
     """Return the verdicts of each interval while the controller ends once and comes again."""
     process: Process = world.start()
     seen = []
@@ -95,10 +95,10 @@ async def watch(world: World, how: str, at: int, intervals: int) -> list[Any]:
 @pytest.mark.parametrize("how", ["kill", "stop"])
 @pytest.mark.parametrize("at", [1, 4, SHIFT_AT, SHIFT_AT + 1, SHIFT_AT + 2])
 def test_verdicts_after_a_restart_are_those_without_it(how: str, at: int) -> None:
-    async def undisturbed() -> list[Any]:
+    async def undisturbed() -> list[list[tuple[str, ...]]]:
         return await watch(prepared(), "none", -1, SHIFT_AT + 5)
 
-    async def disturbed() -> list[Any]:
+    async def disturbed() -> list[list[tuple[str, ...]]]:
         return await watch(prepared(), how, at, SHIFT_AT + 5)
 
     expected, found = run(undisturbed()), run(disturbed())
@@ -120,7 +120,8 @@ def test_intervals_that_passed_without_a_controller_are_judged_when_it_comes_bac
         return verdicts(world)
 
     async def present() -> list[tuple[str, ...]]:
-        return (await watch(prepared(), "none", -1, SHIFT_AT + 4))[-1]
+        seen = await watch(prepared(), "none", -1, SHIFT_AT + 4)
+        return seen[-1]
 
     assert run(absent()) == run(present())
 

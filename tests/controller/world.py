@@ -212,7 +212,8 @@ class World:
         )
 
     def status(self, name: str = "m") -> dict[str, Any]:
-        """Return the status of a monitor."""
+        """Return the status of a monitor, of which all so far kept the conventions."""
+        assert not self.cluster.breaks
         status: dict[str, Any] = self.cluster.objects[MONITORS, NAMESPACE, name]["status"]
         return status
 

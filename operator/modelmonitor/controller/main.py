@@ -57,17 +57,18 @@ def run(settings: Settings) -> int:
     # Kopf tells of every event that a handler took; what matters is told by us.
     logging.getLogger("kopf").setLevel(logging.WARNING)
     try:
-        return asyncio.run(_Process(settings).run())
+        return asyncio.run(Process(settings).run())
     except PermanentError:
         logger.exception("the controller cannot start")
         return 1
 
 
-class _Process:
+class Process:
     """One controller process, leading or waiting."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, metrics_port: int = METRICS_PORT) -> None:
         self._settings = settings
+        self._metrics_port = metrics_port
         self._clock = SystemClock()
         self._lag = LoopLag()
         self._health = Health(self._lag)
@@ -180,7 +181,7 @@ class _Process:
         runner = web.AppRunner(health_app(self._health, self._registry), access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        await web.TCPSite(runner, port=METRICS_PORT).start()
+        await web.TCPSite(runner, port=self._metrics_port).start()
 
     def _register_metrics(self) -> None:
         ProcessCollector(registry=self._registry)
