@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Final, Protocol
@@ -64,7 +65,9 @@ async def connect() -> Client:
     try:
         config.load_incluster_config(client_configuration=configuration)
     except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)
+        # The client looked at the variable when it was imported, which may have been too early.
+        kubeconfig = os.environ.get("KUBECONFIG")
+        await config.load_kube_config(kubeconfig, client_configuration=configuration)
     client: Any = ApiClient(configuration)
     connected: Client = client
     return connected
