@@ -34,6 +34,8 @@ class CollectorEnvironment:
     """The constants of one collector."""
 
     monitor_uid: str
+    """Empty in a pod that was injected before its monitor existed: then the first configuration
+    that is taken says it."""
     monitor: str
     """`namespace/name`."""
     ports: tuple[CapturedPort, ...]
@@ -59,7 +61,7 @@ def environment_from(variables: Mapping[str, str]) -> CollectorEnvironment:
     except ValueError as error:
         raise InvalidEnvironmentError(f"{wire.ENV_ROOT_KEYS}: {error}") from error
     return CollectorEnvironment(
-        monitor_uid=_required(variables, wire.ENV_MONITOR_UID),
+        monitor_uid=variables.get(wire.ENV_MONITOR_UID, "").strip(),
         monitor=variables.get(wire.ENV_MONITOR, ""),
         ports=_ports(_required(variables, wire.ENV_PORTS)),
         pod_uid=_required(variables, wire.ENV_POD_UID),

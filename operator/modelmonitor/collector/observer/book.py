@@ -189,7 +189,9 @@ class PaneBook:
         decodes = configuration is not None and bool(configuration.columns)
         self._closed(
             Pane(
-                monitorUID=self._identity.monitor_uid,
+                monitorUID=configuration.monitorUID
+                if configuration
+                else self._identity.monitor_uid,
                 podUID=self._identity.pod_uid,
                 bootID=self._identity.boot_id,
                 seq=self._sequence,

@@ -33,6 +33,13 @@ class InvalidConfigurationError(ValueError):
 def read_configuration(payload: bytes, monitor_uid: str) -> CollectorConfiguration:
     """Return a pushed configuration, checked.
 
+    Parameters
+    ----------
+    payload
+        As it was pushed; who pushed it has been checked by its token.
+    monitor_uid
+        The only monitor that is obeyed; empty: whichever.
+
     Raises
     ------
     InvalidConfigurationError
@@ -47,7 +54,7 @@ def read_configuration(payload: bytes, monitor_uid: str) -> CollectorConfigurati
             f"schema: {configuration.schema} is not supported by this collector, only "
             f"{CONFIGURATION_SCHEMA}; recreate the pod to get a newer one"
         )
-    if configuration.monitorUID != monitor_uid:
+    if monitor_uid and configuration.monitorUID != monitor_uid:
         raise InvalidConfigurationError(
             f"monitorUID: this collector belongs to the monitor {monitor_uid}, "
             f"not {configuration.monitorUID[:64]}; recreate the pod"
