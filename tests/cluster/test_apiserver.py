@@ -1,6 +1,9 @@
 """The API server without nodes."""
 
 import json
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,23 @@ def test_nothing_is_left_when_it_ends() -> None:
         assert _servers(folder) == {"etcd", "kube-apiserver"}
     assert not folder.exists()
     assert _servers(folder) == set()
+
+
+def test_nothing_runs_on_when_the_tests_are_killed() -> None:
+    code = (
+        "import signal\n"
+        "from tests.cluster.mmcluster.apiserver import running_apiserver\n"
+        "with running_apiserver() as kubeconfig:\n"
+        "    print(kubeconfig, flush=True)\n"
+        "    signal.pause()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout is not None
+        folder = Path(tests.stdout.readline().strip()).parent
+        assert _servers(folder) == {"etcd", "kube-apiserver"}
+        tests.kill()
+    wait_for("the servers to end", lambda: not _servers(folder), seconds=10)
+    shutil.rmtree(folder)
 
 
 def test_admission_policies_decide(apiserver: ApiServer) -> None:

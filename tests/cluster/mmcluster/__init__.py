@@ -8,9 +8,11 @@ machine. Nothing is configured outside loopback and 198.18.0.0/15, the range res
 Layers, each importing only those above it:
 
 - ``settings``, ``shell``: where things lie, how commands are run
-- ``toolchain``, ``bootstrap``, ``archive``: what is compiled and installed
-- ``machines``, ``cgroups``, ``network``, ``pki``: what a machine is
-- ``control_plane``, ``nodes``, ``images``, ``volumes``: what runs on it
-- ``lifecycle``: up, down, status
+- ``bootstrap``, ``toolchain``: what is installed and compiled
+- ``layout``, ``base_image``, ``buildah``, ``project_images``, ``demo_image``: images
+- ``processes``, ``cgroups``, ``machines``, ``network``, ``pki``: what a machine is
+- ``kubectl``, ``control_plane``, ``nodes``, ``images``, ``volumes``: what runs on machines
+- ``lifecycle``, ``status``: switching on, healing, switching off, looking
+- ``apiserver``: an API server alone, for tests that need no node
 - ``cli``: the commands
 """

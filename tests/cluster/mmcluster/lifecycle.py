@@ -18,6 +18,7 @@ _MANIFESTS = Path(__file__).parent / "manifests"
 def up(settings: Settings) -> None:
     """Switch the cluster on, or repair it; returns when nodes and name server are ready."""
     with locked(_lock(settings)), step(f"cluster {settings.name} up"):
+        network.check_slot(settings)
         toolchain = Toolchain(settings.cache)
         toolchain.install(settings)
         control_plane.create_certificates(settings)

@@ -35,6 +35,16 @@ def remove(settings: Settings) -> None:
     attempt("ip", "link", "delete", host_interface(settings))
 
 
+def check_slot(settings: Settings) -> None:
+    """Raise ``ClusterError`` if another cluster of this machine has the same addresses."""
+    for line in run("ip", "-brief", "-4", "address", "show").splitlines():
+        name, _, *addresses = line.split()
+        taken = f"{settings.addresses.host}/24" in addresses
+        if taken and name.partition("@")[0] != host_interface(settings):
+            slot = settings.addresses.slot
+            raise ClusterError(f"{name} uses the addresses of slot {slot}: choose another MM_SLOT")
+
+
 def set_link(node: Machine, *, up: bool) -> None:
     """Plug a node's network cable in or pull it."""
     control_plane = machines.control_plane(node.settings)
@@ -68,7 +78,6 @@ def _bridge(control_plane: Machine) -> None:
 
 def _host(settings: Settings, control_plane: Machine) -> None:
     name = host_interface(settings)
-    _check_slot(settings)
     holder = control_plane.holder()
     if holder and not succeeds("ip", "link", "show", name):
         own = (name, "address", _hardware_address(settings, _HOST_NUMBER))
@@ -79,15 +88,6 @@ def _host(settings: Settings, control_plane: Machine) -> None:
     run("ip", "link", "set", name, "up")
     via = ("via", control_plane.address, "dev", name)
     run("ip", "route", "replace", settings.addresses.services, *via)
-
-
-def _check_slot(settings: Settings) -> None:
-    for line in run("ip", "-brief", "-4", "address", "show").splitlines():
-        name, _, *addresses = line.split()
-        taken = f"{settings.addresses.host}/24" in addresses
-        if taken and name.partition("@")[0] != host_interface(settings):
-            slot = settings.addresses.slot
-            raise ClusterError(f"{name} uses the addresses of slot {slot}: choose another MM_SLOT")
 
 
 def _node(node: Machine, control_plane: Machine) -> None:
