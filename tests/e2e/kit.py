@@ -88,7 +88,7 @@ class Model:
             "image": self.image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["python3", "/srv/model_server.py"],
-            "args": ["--port=8080", f"--delay={self.delay}"],
+            "env": [{"name": "DELAY", "value": str(self.delay)}],
             "ports": [{"name": self.port_name, "containerPort": 8080}],
             "readinessProbe": {
                 "httpGet": {"path": "/v2/health/ready", "port": self.port_name},

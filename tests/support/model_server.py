@@ -68,10 +68,15 @@ async def infer(request: web.Request) -> web.Response:
 
 
 async def predict(request: web.Request) -> web.Response:
-    """Answer generic JSON: {"instances": [[…], …]} with {"predictions": [score, …]}."""
+    """Answer generic JSON: {"instances": [[…], …]} with {"predictions": [score, …]}.
+
+    `?status=500` asks for another status code.
+    """
     body = await request.json()
     await asyncio.sleep(request.app[DELAY][0])
-    return web.json_response({"predictions": [score(row) for row in body["instances"]]})
+    status = int(request.query.get("status", "200"))
+    predictions = [score(row) for row in body["instances"]]
+    return web.json_response({"predictions": predictions}, status=status)
 
 
 async def set_delay(request: web.Request) -> web.Response:
