@@ -246,11 +246,14 @@ class FakeCollector:
     configuration: CollectorConfiguration | None = None
     draining: bool = False
     reachable: bool = True
+    mute: bool = False
+    """It answers, but closes no pane."""
     acknowledged: int = 0
     """Last sequence number that a pull named as read."""
 
     def close(self, pane: Pane) -> None:
-        self.panes.append(pane)
+        if not self.mute:
+            self.panes.append(pane)
 
     @property
     def next_seq(self) -> int:

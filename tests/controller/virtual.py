@@ -35,6 +35,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._jumping.jumped
 
+    def block(self, seconds: float) -> None:
+        """Let time pass in which nothing of the loop runs."""
+        self._jumping.jumped += seconds
+
 
 class VirtualClock:
     """The clock of the running virtual loop."""

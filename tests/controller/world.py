@@ -298,6 +298,13 @@ class World:
             )
         )
 
+    async def until_gone(self, process: Process, seconds: float = 5.0) -> None:
+        """Wait until a controller holds nothing of any monitor."""
+        deadline = self.clock.now() + seconds
+        while process.application.states.keys():
+            assert self.clock.now() < deadline
+            await asyncio.sleep(0.1)
+
     async def until(self, holds: Callable[[], bool], seconds: float = 120.0) -> None:
         """Wait until something holds, on virtual time."""
         deadline = self.clock.now() + seconds

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.api.v1alpha1.monitor import ModelMonitor
-from modelmonitor.controller.gateways.api_server import EVENTS, ApiServer
+from modelmonitor.api.v1alpha1.monitor import ObjectMeta
+from modelmonitor.controller.gateways.api_server import EVENTS, MONITORS, ApiServer
 from modelmonitor.controller.gateways.errors import GatewayError
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.runtime.clock import Clock
@@ -96,16 +96,18 @@ class Announcer:
         self._metrics = metrics
         self._identity = identity
         self._count = 0
+        self._budgets: dict[str, EventBudget] = {}
 
-    async def event(
-        self, monitor: ModelMonitor, budget: EventBudget, reason: EventReason, message: str
-    ) -> None:
+    def forget(self, uid: str) -> None:
+        """Forget how many events a monitor had."""
+        self._budgets.pop(uid, None)
+
+    async def event(self, metadata: ObjectMeta, reason: EventReason, message: str) -> None:
         """Post an event on a monitor; one that cannot be posted is only logged."""
         now = self._clock.now()
-        if not budget.spend(now):
+        if not self._budgets.setdefault(metadata.uid, EventBudget()).spend(now):
             return
         self._count += 1
-        metadata = monitor.metadata
         text = message if len(message) <= MAX_MESSAGE else message[: MAX_MESSAGE - 1] + "…"
         body: dict[str, Any] = {
             "apiVersion": "v1",
@@ -115,8 +117,8 @@ class Announcer:
                 "namespace": metadata.namespace,
             },
             "involvedObject": {
-                "apiVersion": monitor.api_version,
-                "kind": monitor.kind,
+                "apiVersion": MONITORS.api_version,
+                "kind": MONITORS.kind,
                 "namespace": metadata.namespace,
                 "name": metadata.name,
                 "uid": metadata.uid,

@@ -99,6 +99,7 @@ class Reconciler:
         if state is None:
             return
         state.collection.meet(())
+        self._services.announcer.forget(state.uid)
         try:
             await delete_journal(self._services.store, state.uid)
         except TemporaryError as error:
@@ -193,7 +194,7 @@ class Reconciler:
             ),
         )
         await write_outcome(services, monitor, state, outcome)
-        await evict_pods(services, monitor, state, injection.breaker.evict)
+        await evict_pods(services, monitor, injection.breaker.evict)
         state.next_check = injection.breaker.next_check
         state.snapshot = snapshot_of(key, monitor, state.memory)
 

@@ -13,8 +13,7 @@ from modelmonitor.controller.reconcile.retrain import Cause, Retrainer, retraini
 from modelmonitor.controller.reconcile.seeing import Injection
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
-from modelmonitor.controller.reconcile.transitions import transitions
-from modelmonitor.controller.reconcile.writing import worth_writing, write_status
+from modelmonitor.controller.reconcile.writing import announce, worth_writing, write_status
 from modelmonitor.core.retraining import Decision
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.windows import COVERAGE_FLOOR
@@ -43,7 +42,7 @@ async def write_outcome(
         If the API server does not answer, or the lease was not renewed lately.
     """
     before = monitor.status
-    retrainer = Retrainer(services, _cause(state, outcome.plan), state.events)
+    retrainer = Retrainer(services, _cause(state, outcome.plan))
     decision = await retrainer.decide(monitor)
     if decision.create is not None:
         if decision.status != monitor.status.retraining:
@@ -54,8 +53,7 @@ async def write_outcome(
     if worth_writing(monitor.status, status, state.written_at, services.clock.now()):
         monitor = await _write(services, monitor, state, status)
     await retrainer.tell_outcome(monitor, before.retraining, monitor.status.retraining)
-    for reason, message in transitions(before, monitor.status):
-        await services.announcer.event(monitor, state.events, reason, message)
+    await announce(services, monitor.metadata, before, monitor.status)
 
 
 def _cause(state: MonitorState, plan: Plan) -> Cause:

@@ -21,7 +21,7 @@ from modelmonitor.controller.gateways.errors import (
     AlreadyExistsError,
     PermanentError,
 )
-from modelmonitor.controller.reconcile.announce import EventBudget, EventReason
+from modelmonitor.controller.reconcile.announce import EventReason
 from modelmonitor.controller.reconcile.objects import parse_job
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.core.alert import AlertRecord
@@ -53,10 +53,9 @@ class Cause:
 class Retrainer:
     """Retraining of one monitor within one pass."""
 
-    def __init__(self, services: Services, cause: Cause, events: EventBudget) -> None:
+    def __init__(self, services: Services, cause: Cause) -> None:
         self._services = services
         self._cause = cause
-        self._events = events
 
     async def decide(self, monitor: ModelMonitor) -> Decision:
         """Return the decision on what is seen now.
@@ -163,7 +162,7 @@ class Retrainer:
         )
 
     async def _tell(self, monitor: ModelMonitor, reason: EventReason, message: str) -> None:
-        await self._services.announcer.event(monitor, self._events, reason, message)
+        await self._services.announcer.event(monitor.metadata, reason, message)
 
 
 def _was_refused(monitor: ModelMonitor) -> bool:

@@ -120,9 +120,7 @@ def judge_injection(
     return Injection(breaker, coverage.counts, coverage.condition)
 
 
-async def evict_pods(
-    services: Services, monitor: ModelMonitor, state: MonitorState, pods: Sequence[PodView]
-) -> None:
+async def evict_pods(services: Services, monitor: ModelMonitor, pods: Sequence[PodView]) -> None:
     """Evict pods that their collector keeps from starting; the status says Open already.
 
     Raises
@@ -139,8 +137,7 @@ async def evict_pods(
             continue
         services.metrics.pods_evicted.inc()
         await services.announcer.event(
-            monitor,
-            state.events,
+            monitor.metadata,
             EventReason.POD_EVICTED,
             f"pod {pod.name} was evicted because its collector kept it from serving; its "
             "replacement starts without one",

@@ -6,7 +6,6 @@ Ten thousand parsed specs would cost 270 MB; a spec is read again in each pass.
 from dataclasses import dataclass, field
 
 from modelmonitor.controller.gateways.store import ObjectStore
-from modelmonitor.controller.reconcile.announce import EventBudget
 from modelmonitor.controller.reconcile.collection import Collection
 from modelmonitor.controller.reconcile.journal import Checkpoint, Entry, Journal
 from modelmonitor.controller.reconcile.judging import Judged, Memory, TickFacts
@@ -32,7 +31,6 @@ class MonitorState:
     memory: Memory
     saved_at: float
     """When the last checkpoint was written, seconds since the epoch."""
-    events: EventBudget = field(default_factory=EventBudget)
     restarts: RestartLog = field(default_factory=RestartLog)
     written_at: float | None = None
     """When this process last wrote the status."""

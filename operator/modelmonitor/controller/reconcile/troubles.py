@@ -18,7 +18,7 @@ from modelmonitor.controller.gateways.errors import GatewayError, TemporaryError
 from modelmonitor.controller.reconcile import reporting, seeing
 from modelmonitor.controller.reconcile.plan import Plan, invalid, plan_drafts
 from modelmonitor.controller.reconcile.services import Services
-from modelmonitor.controller.reconcile.writing import worth_writing, write_status
+from modelmonitor.controller.reconcile.writing import announce, worth_writing, write_status
 from modelmonitor.core.status import ConditionDraft, Observations, compose
 
 NOT_DECIDED: Final = ConditionDraft(
@@ -71,6 +71,7 @@ async def _write(
     )
     if worth_writing(previous, status, None, now):
         await write_status(services, metadata, status)
+        await announce(services, metadata, previous, status)
 
 
 async def write_retrying(services: Services, monitor: ModelMonitor, error: TemporaryError) -> None:
@@ -78,30 +79,23 @@ async def write_retrying(services: Services, monitor: ModelMonitor, error: Tempo
     metadata = monitor.metadata
     if monitor.status.observed_generation == metadata.generation:
         return
-    ready = ConditionDraft(
-        ConditionType.READY,
-        ConditionStatus.UNKNOWN,
-        ReadyReason.PROGRESSING,
-        f"tried again soon: {error}",
-    )
-    reconciling = ConditionDraft(
-        ConditionType.RECONCILING,
-        ConditionStatus.TRUE,
-        ReconcilingReason.PROGRESSING_WITH_RETRY,
-        f"tried again soon: {error}",
-    )
-    previous = monitor.status
+    message = f"tried again soon: {error}"
+    unknown = plan_drafts(Plan(None, None, None, None, None, complete=False))
     drafts = [
-        ready,
-        reconciling,
-        *(
-            draft
-            for draft in plan_drafts(Plan(None, None, None, None, None, complete=False))
-            if draft.type is not ConditionType.READY
+        ConditionDraft(
+            ConditionType.READY, ConditionStatus.UNKNOWN, ReadyReason.PROGRESSING, message
         ),
+        ConditionDraft(
+            ConditionType.RECONCILING,
+            ConditionStatus.TRUE,
+            ReconcilingReason.PROGRESSING_WITH_RETRY,
+            message,
+        ),
+        *(draft for draft in unknown if draft.type is not ConditionType.READY),
         seeing.UNRESOLVED,
         NOT_DECIDED,
     ]
+    previous = monitor.status
     status = compose(
         previous,
         Observations(

@@ -10,6 +10,7 @@ from modelmonitor.api.v1alpha1.monitor import ObjectMeta
 from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
 from modelmonitor.controller.gateways.api_server import MONITORS
 from modelmonitor.controller.reconcile.services import Services
+from modelmonitor.controller.reconcile.transitions import transitions
 from modelmonitor.core.status import same_meaning
 
 REFRESH: Final = 300.0
@@ -68,3 +69,14 @@ def worth_writing(
     if not same_meaning(before, after):
         return True
     return written_at is not None and now - written_at >= REFRESH and before != after
+
+
+async def announce(
+    services: Services,
+    metadata: ObjectMeta,
+    before: ModelMonitorStatus,
+    after: ModelMonitorStatus,
+) -> None:
+    """Post the events that tell the difference between two statuses of a monitor."""
+    for reason, message in transitions(before, after):
+        await services.announcer.event(metadata, reason, message)
