@@ -30,7 +30,7 @@ class Kind(IntEnum):
     CLOSED = 2
     """The connection has ended."""
     RESYNC = 3
-    """Bytes were dropped; what follows starts at a request line."""
+    """Bytes were dropped, of requests or responses; what follows starts at a request line."""
     STATISTICS = 4
     """Bytes forwarded, copied and dropped since the last such record; connection 0."""
     END = 5

@@ -22,7 +22,6 @@ _NO_LIMIT: Final = 1 << 50
 
 RAPID_SECONDS: Final = 10.0
 """A process that lived shorter than this did not recover."""
-LONGEST_PAUSE: Final = 10.0
 FIRST_PAUSE: Final = 0.1
 
 
@@ -57,6 +56,8 @@ class Child:
 class Restarts:
     """When to start a process again: at once, and slower while it keeps dying."""
 
+    longest_pause: float
+    """Seconds."""
     rapid: int = 0
     """Deaths in a row, each soon after the start."""
 
@@ -65,7 +66,7 @@ class Restarts:
         self.rapid = self.rapid + 1 if lived < RAPID_SECONDS else 0
         if self.rapid <= 1:
             return 0.0
-        return min(FIRST_PAUSE * 2.0 ** (self.rapid - 2), LONGEST_PAUSE)
+        return min(FIRST_PAUSE * 2.0 ** (self.rapid - 2), self.longest_pause)
 
 
 def fork(target: Callable[[], None], inherited: Iterable[Closeable]) -> int:

@@ -30,6 +30,9 @@ HANG_SECONDS: Final = 30.0
 END_SECONDS: Final = 10.0
 """From SIGTERM to the exit at the latest."""
 TICK_SECONDS: Final = 1.0
+SPLICE_PAUSE: Final = 0.5
+OBSERVER_PAUSE: Final = 10.0
+"""Longest pauses before a process that keeps dying is started again, in seconds."""
 GIVE_UP_AFTER: Final = 12
 """Deaths of the splice in a row before the container exits and the kubelet takes over."""
 
@@ -72,7 +75,10 @@ class Supervisor:
         self._panes = panes
         self._roles = roles
         self._children: dict[str, Child] = {}
-        self._restarts = {SPLICE: Restarts(), OBSERVER: Restarts()}
+        self._restarts = {
+            SPLICE: Restarts(longest_pause=SPLICE_PAUSE),
+            OBSERVER: Restarts(longest_pause=OBSERVER_PAUSE),
+        }
         self._due: dict[str, float] = {}
         self._observers = 0
         self._suspected = False

@@ -116,13 +116,17 @@ class Copier:
             return
         self._copied += length
         self._append(kind, flow, data)
-        if self._waiting_bytes >= FLUSH_BYTES and not self._sending:
+        if self._waiting_bytes >= FLUSH_BYTES:
             self._flush()
 
     def closed(self, flow: Flow) -> None:
         """Tell the observer that a connection has ended."""
-        if flow.announced and self._stream is not None and len(self._waiting) < MAX_CONTROL_RECORDS:
-            self._append(Kind.CLOSED, flow)
+        if self._stream is None or not flow.announced or len(self._waiting) > MAX_CONTROL_RECORDS:
+            return
+        if flow.epoch != self._epoch:
+            # The response may be among the bytes that were dropped: it did not fail to come.
+            self._append(Kind.RESYNC, flow)
+        self._append(Kind.CLOSED, flow)
 
     def end(self) -> None:
         """Tell the observer that nothing follows."""
@@ -158,8 +162,7 @@ class Copier:
 
     def _flush_now(self) -> None:
         self._flush_timer = None
-        if not self._sending:
-            self._flush()
+        self._flush()
 
     def _beat(self) -> None:
         self._loop.call_later(HEARTBEAT_SECONDS, self._beat)
@@ -179,7 +182,7 @@ class Copier:
         self._waiting += (encode_head(len(payload), 0, Kind.STATISTICS, 0, now), payload)
 
     def _flush(self) -> None:
-        if self._stream is None:
+        if self._stream is None or self._sending:
             return
         self._report()
         self._unsent, self._queued = self._queued, _NOTHING

@@ -10,7 +10,9 @@ container starts only after this port has answered the collector's startup probe
 """
 
 import asyncio
+import errno
 import logging
+import os
 import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, Final
@@ -157,8 +159,23 @@ class Listener:
         try:
             model.setblocking(False)
             sockets.without_delay(model)
-            await self._loop.sock_connect(model, (address, self._upstream))
+            # Not the loop's sock_connect: it looks numbers up in a pool of threads.
+            failure = model.connect_ex((address, self._upstream))
+            if failure == errno.EINPROGRESS:
+                await self._writable(model)
+                failure = model.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            if failure:
+                raise OSError(failure, os.strerror(failure))
         except BaseException:
             model.close()
             raise
         return model
+
+    async def _writable(self, connecting: socket.socket) -> None:
+        """Wait until a connection is made, or has failed."""
+        made = asyncio.Event()
+        self._loop.add_writer(connecting, made.set)
+        try:
+            await made.wait()
+        finally:
+            self._loop.remove_writer(connecting)
