@@ -1,9 +1,13 @@
 """What changed between two looks at a monitor, as sentences."""
 
 from collections.abc import Iterator
+from typing import Final
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import Condition, MetricState, MetricStatus
+
+_QUIET_AT_FIRST: Final = frozenset({"Alerting", "RetrainingActive", "Suspended"})
+"""Conditions whose first status says only that nothing has happened yet."""
 
 
 def transitions(before: ModelMonitor | None, after: ModelMonitor) -> list[str]:
@@ -51,6 +55,8 @@ def _alert_state(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[s
 def _conditions(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[str]:
     for now in after.status.conditions:
         was = condition(before, now.type) if before else None
+        if was is None and now.type in _QUIET_AT_FIRST:
+            continue
         if was is None or (was.status, was.reason) != (now.status, now.reason):
             yield f"{now.type}={now.status.value}/{now.reason}: {now.message}"
 

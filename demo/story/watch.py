@@ -136,14 +136,14 @@ class MonitorWatch:
             self._stopped.wait(_RETRY_SECONDS)
 
     def _remember(self, monitor: ModelMonitor) -> None:
+        before = self._history[-1] if self._history else None
+        seen = Seen(time.monotonic(), time.time(), monitor)
+        if before is not None and before.monitor == monitor:
+            return
+        self._listener(before, seen)  # first: whoever waits for it goes on telling afterwards
         with self._changed:
-            before = self._history[-1] if self._history else None
-            seen = Seen(time.monotonic(), time.time(), monitor)
-            if before is not None and before.monitor == monitor:
-                return
             self._history.append(seen)
             self._changed.notify_all()
-        self._listener(before, seen)
 
 
 def json_objects(stream: IO[bytes]) -> Iterator[dict[str, Any]]:
