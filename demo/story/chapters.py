@@ -134,15 +134,14 @@ class Story:
             "a warning and 2 s for critical, held for 10 s; the alert ends when the latency has "
             "been below 0.8 s for 10 s.",
         )
-        self.timeline.command(
-            f"kubectl exec -n flights {pod} -c mlserver -- sh -c 'echo {SLOW_SECONDS:g} > /tmp/slow'"
-        )
+        inside = f"kubectl exec -n flights {pod} -c mlserver --"
+        self.timeline.command(f"{inside} sh -c 'echo {SLOW_SECONDS:g} > /tmp/slow'")
         with self.timeline.step(f"{LATENCY} fires"):
             self.flights.slow_down(pod, SLOW_SECONDS)
             watch.wait_for(
                 f"{LATENCY} fires", lambda one: state_of(one, LATENCY) is MetricState.FIRING, 120
             )
-        self.timeline.command(f"kubectl exec -n flights {pod} -c mlserver -- rm /tmp/slow")
+        self.timeline.command(f"{inside} rm /tmp/slow")
         with self.timeline.step(f"{LATENCY} recovers"):
             self.flights.speed_up(pod)
             watch.wait_for("OK again", is_ok, 120)
