@@ -13,6 +13,9 @@ from modelmonitor.injector.api_server import (
     WatchEvent,
 )
 
+ROOT_KEY = "wOMS4fp0RSadV9VhzXdK8EgLc2ko36z4a-NZdtj91zc"
+"""A public root key, as the controller publishes it."""
+
 
 class MemoryApiServer:
     """`ApiServer` in memory."""

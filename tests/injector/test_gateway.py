@@ -18,6 +18,7 @@ from modelmonitor.injector.sidecar import CollectorImage
 from tests.cluster.fixtures import ApiServer
 from tests.cluster.mmcluster.kubectl import Kubectl
 from tests.injector.conftest import MakePlan, MakePod, Pod
+from tests.injector.memory import ROOT_KEY
 from tests.injector.monitors import monitor_body
 from tests.injector.patching import apply_patch
 
@@ -135,7 +136,7 @@ async def test_an_injector_makes_its_certificate_and_publishes_it(
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": keys,
-            "data": {"root-public-keys": "cm9vdA"},
+            "data": {"root-public-keys": ROOT_KEY},
         }
     )
     settings = Settings(

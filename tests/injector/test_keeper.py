@@ -20,7 +20,7 @@ from modelmonitor.injector.keeper import CertificateKeeper, RootKeyKeeper
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.plan import PlanBook
 from modelmonitor.injector.tls import HotCertificate
-from tests.injector.memory import MemoryApiServer
+from tests.injector.memory import ROOT_KEY, MemoryApiServer
 
 SECRET = "modelmonitor-injector-tls"
 WEBHOOK = "modelmonitor"
@@ -180,9 +180,13 @@ async def test_keys_of_the_controller_reach_the_admission(api: MemoryApiServer) 
     admission = Admission(settings(), PlanBook(), lambda: 0.0, "0.1.0")
     keeper = RootKeyKeeper(api, settings(), admission)
     assert not await keeper.keep()
-    api.config_maps["modelmonitor-public-keys"] = {"root-public-keys": "a1,b2\n"}
+    both = f"{ROOT_KEY},{ROOT_KEY}"
+    api.config_maps["modelmonitor-public-keys"] = {"root-public-keys": f"{both}\n"}
     assert await keeper.keep()
-    assert admission.root_keys == "a1,b2"
+    assert admission.root_keys == both
+    api.config_maps["modelmonitor-public-keys"] = {"root-public-keys": "no key"}
+    assert not await keeper.keep()
+    assert admission.root_keys == both
     api.config_maps.clear()
     assert not await keeper.keep()
-    assert admission.root_keys == "a1,b2"
+    assert admission.root_keys == both

@@ -18,7 +18,7 @@ from modelmonitor.injector.api_server import TrustEntry
 from modelmonitor.injector.main import Injector, serve
 from modelmonitor.injector.mutation import PatchOperation
 from tests.injector.conftest import MakePod
-from tests.injector.memory import MemoryApiServer
+from tests.injector.memory import ROOT_KEY, MemoryApiServer
 from tests.injector.monitors import monitor_body
 from tests.injector.patching import apply_patch
 
@@ -32,7 +32,7 @@ class Replica:
     def __init__(self) -> None:
         self.api = MemoryApiServer()
         self.api.trust[WEBHOOK] = [TrustEntry("pods.modelmonitor.dev", b"")]
-        self.api.config_maps["modelmonitor-public-keys"] = {"root-public-keys": "cm9vdA"}
+        self.api.config_maps["modelmonitor-public-keys"] = {"root-public-keys": ROOT_KEY}
         self.api.put(monitor_body())
         settings = Settings(namespace="system", pod_name="i", collector_image="example.org/c:1")
         self.injector = Injector(settings, self.api)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from modelmonitor.core.settings import PUBLIC_ROOT_KEYS, CertificatesMode, Settings
+from modelmonitor.core.wire.tokens import parse_root_keys
 from modelmonitor.injector.admission import Admission
 from modelmonitor.injector.api_server import ApiServer, SecretData, TrustEntry
 from modelmonitor.injector.certificates import (
@@ -122,11 +123,18 @@ class RootKeyKeeper:
         ApiServerError
             If the API server did not answer.
         """
-        data = await self._api.get_config_map(self._settings.public_keys_config_map)
-        keys = (data or {}).get(PUBLIC_ROOT_KEYS, "").strip()
-        if keys:
-            self._admission.root_keys = keys
-        return bool(keys)
+        name = self._settings.public_keys_config_map
+        keys = (await self._api.get_config_map(name) or {}).get(PUBLIC_ROOT_KEYS, "").strip()
+        if not keys:
+            return False
+        try:
+            parse_root_keys(keys)
+        except ValueError as error:
+            # A collector that cannot read its keys does not start, and holds up its pod.
+            logger.warning("the ConfigMap %s: %s", name, error)
+            return False
+        self._admission.root_keys = keys
+        return True
 
 
 def _decode(secret: SecretData | None) -> Bundle | None:
