@@ -8,6 +8,7 @@ from rich.console import Console
 import modelmonitor
 from modelmonitor.cli import baseline_commands, lint, roles, status
 from modelmonitor.cli.errors import CommandError
+from modelmonitor.cli.screen import screen
 from modelmonitor.core.settings import InvalidSettingError
 
 app = typer.Typer(
@@ -30,7 +31,7 @@ app.command("collector")(roles.collector)
 @app.command("version")
 def version() -> None:
     """Print the version."""
-    Console(highlight=False).print(modelmonitor.__version__)
+    screen().print(modelmonitor.__version__)
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from rich.text import Text
 from modelmonitor.cli.baseline_view import profile_view
 from modelmonitor.cli.cluster import Cluster
 from modelmonitor.cli.errors import CommandError
+from modelmonitor.cli.screen import screen
 from modelmonitor.core.profile import (
     MAX_PROFILE_BYTES,
     PROFILE_KEY,
@@ -85,7 +86,7 @@ def build(
         )
     except BaselineDataError as error:
         raise CommandError(f"{data}: {error}") from error
-    console = Console(highlight=False)
+    console = screen()
     if serving_sample is not None:
         hold_against(profile, serving_sample, console)
     write_profile(profile, output, console)
@@ -156,7 +157,7 @@ def apply(
         payload,
         namespace or cluster.namespace,
         name,
-        Console(highlight=False),
+        screen(),
         force=force_conflicts,
     )
 

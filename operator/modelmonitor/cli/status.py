@@ -13,6 +13,7 @@ from rich.console import Console
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.cli.cluster import Cluster
 from modelmonitor.cli.errors import CommandError
+from modelmonitor.cli.screen import screen
 from modelmonitor.cli.status_view import monitor_view, overview
 
 
@@ -45,7 +46,7 @@ def status(
         raise CommandError("give a name or --all-namespaces, not both")
     cluster = KubernetesCluster(context)
     place = None if all_namespaces else namespace or cluster.namespace
-    console = Console(highlight=False)
+    console = screen()
     if name:
         show_one(cluster, console, place or "", name, output, time.time)
     else:

@@ -1,0 +1,15 @@
+"""Where commands write."""
+
+import sys
+from typing import Final
+
+from rich.console import Console
+
+PIPED_WIDTH: Final = 200
+"""Columns where standard output is no terminal: tables are not wrapped for a reader that is none."""
+
+
+def screen() -> Console:
+    """Return standard output: a terminal's own width and colours, or wide and plain in a pipe."""
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    return Console(highlight=False, width=width)
