@@ -6,7 +6,7 @@ from typing import Final
 from rich.console import Console
 
 PIPED_WIDTH: Final = 200
-"""Columns where standard output is no terminal: tables are not wrapped for a reader that is none."""
+"""Columns where standard output is no terminal: what reads a pipe does not want wrapped lines."""
 
 
 def screen() -> Console:
