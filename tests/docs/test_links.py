@@ -28,3 +28,10 @@ def test_every_relative_link_leads_to_a_file_and_heading(page: Path) -> None:
         assert target.exists(), f"{link}: no such file"
         if anchor and target.suffix == ".md":
             assert anchor in _anchors(target), f"{link}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_module_that_a_page_names_exists(page: Path) -> None:
+    modules = {f"/{path.relative_to(ROOT)}" for path in (ROOT / "operator").rglob("*.py")}
+    for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):
+        assert any(module.endswith(f"/{name}") for module in modules), f"{name}: no such module"
