@@ -202,7 +202,8 @@ def _point(level: _Level, tests: int) -> BlockShares:
         worst = int(np.argmax(excess))
         significant = bool(excess[worst] > 1)
         # A maximum over shares is above 1 by chance alone; its median under independence is
-        # divided out unless the excess is certain.
+        # divided out unless the excess is certain. Where it is, a phi that is too large only
+        # delays alarms, and one that is too small makes false ones.
         typical = _upper(spread, 1 - 0.5 ** (1 / ratio.size))
         largest = float(np.max(ratio if significant else ratio / typical))
     return BlockShares(

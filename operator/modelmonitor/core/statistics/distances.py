@@ -4,11 +4,13 @@ Each distance comes with what chance alone would make of it at these sizes, and 
 the true distance. Both treat the rows of either side as independent draws.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy import special
 
 from modelmonitor.core.statistics.shares import Counts, Floats
 
@@ -17,6 +19,8 @@ SMOOTHING: Final = 0.5
 Z: Final = 1.959964
 """Standard deviations of a 95 % interval."""
 NOISE_LEVEL: Final = 0.05
+WELL_FILLED: Final = 30
+"""Expected rows of a cell from which on its part of a distance is taken for chi-square."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +57,21 @@ def psi(before: Counts, now: Counts, worth: float = 1.0) -> Distance:
 
     Notes
     -----
-    Without change, PSI / (1/n + 1/m) is chi-square with n_cells - 1 degrees of freedom to first
-    order (Yurdakul and Naranjo 2020, theorem 2.1); with change, its variance follows from the
-    derivatives (p - q)/q + ln(p/q) of the multinomial shares.
+    Without change, PSI / (1/n + 1/m) is chi-square with n_cells - 1 degrees of freedom where cells
+    are well filled (Yurdakul and Naranjo 2020, theorem 2.1); with change, its variance follows from
+    the derivatives (p - q)/q + ln(p/q) of the multinomial shares.
     """
     m, n = float(before.sum()), float(now.sum()) / worth
     p, q = _smoothed(before), _smoothed(now)
     ratio = np.log(p / q)
     value = float(((p - q) * ratio).sum())
     spread = _variance(q, -ratio - (p - q) / q, n) + _variance(p, ratio + (p - q) / p, m)
-    return _with_noise(value, spread, before.size - 1, 1 / n + 1 / m, float)
+
+    def of_counts(counts: Floats) -> Floats:
+        part = (counts + SMOOTHING) / (n + SMOOTHING * before.size)
+        return (p - part) * np.log(p / part)
+
+    return _with_noise(value, spread, _chance(before, n, of_counts, 1.0), float)
 
 
 def jensen_shannon(before: Counts, now: Counts, worth: float = 1.0) -> Distance:
@@ -72,8 +81,8 @@ def jensen_shannon(before: Counts, now: Counts, worth: float = 1.0) -> Distance:
 
     Notes
     -----
-    Without change, the divergence in nats is chi-square / 8 times (1/n + 1/m) to first order;
-    with change, its variance follows from the derivatives ln(2p/(p+q))/2 of the shares
+    Without change, the divergence in nats is chi-square / 8 times (1/n + 1/m) where cells are well
+    filled; with change, its variance follows from the derivatives log2(2p/(p+q))/2 of the shares
     (Lin 1991, equation 4.1).
     """
     m, n = float(before.sum()), float(now.sum()) / worth
@@ -81,8 +90,14 @@ def jensen_shannon(before: Counts, now: Counts, worth: float = 1.0) -> Distance:
     left, right = _log_to_middle(p, q), _log_to_middle(q, p)
     value = float((p * left).sum() + (q * right).sum()) / 2
     spread = _variance(q, right / 2, n) + _variance(p, left / 2, m)
-    scale = (1 / n + 1 / m) / 8 / np.log(2)
-    return _with_noise(max(0.0, value), spread, before.size - 1, scale, np.sqrt)
+
+    def of_counts(counts: Floats) -> Floats:
+        part = counts / n
+        halves: Floats = p * _log_to_middle(p, part) + part * _log_to_middle(part, p)
+        return halves / 2
+
+    chance = _chance(before, n, of_counts, 1 / (8 * np.log(2)))
+    return _with_noise(max(0.0, value), spread, chance, np.sqrt)
 
 
 def kolmogorov_smirnov(before: Counts, now: Counts, worth: float = 1.0) -> Distance:
@@ -98,27 +113,76 @@ def kolmogorov_smirnov(before: Counts, now: Counts, worth: float = 1.0) -> Dista
     return Distance(value, min(1.0, noise), max(0.0, value - noise), min(1.0, value + noise))
 
 
+@dataclass(frozen=True, slots=True)
+class _Chance:
+    """Mean and variance of a distance where nothing has changed."""
+
+    mean: float
+    variance: float
+
+
+def _chance(
+    before: Counts, n: float, of_counts: Callable[[Floats], Floats], unit: float
+) -> _Chance:
+    """Return what chance alone makes of a distance that is a sum over cells.
+
+    Parameters
+    ----------
+    before
+        The baseline's counts.
+    n
+        Independent rows of the window.
+    of_counts
+        What each cell adds if it holds these counts, shape `(…, n_cells)`.
+    unit
+        What a well filled cell adds on average, times 1/n + 1/m.
+
+    Notes
+    -----
+    Cells in which few rows are expected are far from chi-square; for them mean and variance are
+    summed over the Poisson probabilities of their counts. The baseline's own chance is added to
+    first order.
+    """
+    cells, m = before.size, float(before.sum())
+    expected = before / m * n
+    mean, square = np.full(cells, unit / n), np.full(cells, 3 * (unit / n) ** 2)
+    sparse = expected < WELL_FILLED
+    if sparse.any():
+        counts = np.arange(4 * WELL_FILLED)[:, None] + np.zeros(cells)
+        logs = special.xlogy(counts, expected) - expected - special.gammaln(counts + 1)
+        weight, added = np.exp(logs), of_counts(counts)
+        mean = np.where(sparse, (weight * added).sum(axis=0), mean)
+        square = np.where(sparse, (weight * added**2).sum(axis=0), square)
+    # The counts of all cells add up to n, which takes one degree of freedom from the sum.
+    free = (cells - 1) / cells
+    baseline = (cells - 1) * unit / m
+    total = free * float(mean.sum())
+    variance = free * float((square - mean**2).sum())
+    grown = (total + baseline) / total if total > 0 else 1.0
+    return _Chance(total + baseline, variance * grown**2)
+
+
 def _with_noise(
-    value: float, spread: float, degrees: int, scale: float, finish: Callable[[float], float]
+    value: float, spread: float, chance: _Chance, finish: Callable[[float], float]
 ) -> Distance:
-    """Return a distance whose square-like `value` is scale · chi-square(degrees) by chance."""
-    bias = degrees * scale
-    deviation = float(np.sqrt(spread + 2 * degrees * scale**2))
-    noise = _chi_square_upper(degrees) * scale
-    low, high = max(0.0, value - bias - Z * deviation), max(0.0, value - bias + Z * deviation)
-    if value < bias:  # less than chance usually makes of it: the value itself is possible
+    """Return a distance with noise and interval; `finish` turns the sum over cells into it."""
+    deviation = math.sqrt(spread + chance.variance)
+    low = max(0.0, value - chance.mean - Z * deviation)
+    high = max(0.0, value - chance.mean + Z * deviation)
+    if value < chance.mean:  # less than chance usually makes of it: the value itself is possible
         high = max(high, value)
+    noise = _gamma_upper(chance)
     return Distance(
         float(finish(value)), float(finish(noise)), float(finish(low)), float(finish(high))
     )
 
 
-def _chi_square_upper(degrees: int) -> float:
-    """Return the 95 % quantile of chi-square (Wilson and Hilferty 1931)."""
-    if degrees < 1:
+def _gamma_upper(chance: _Chance) -> float:
+    """Return the 95 % quantile of a gamma variable (Wilson and Hilferty 1931)."""
+    if chance.mean <= 0 or chance.variance <= 0:
         return 0.0
-    part = 2 / (9 * degrees)
-    return float(degrees * (1 - part + 1.644854 * np.sqrt(part)) ** 3)
+    part = chance.variance / (9 * chance.mean**2)
+    return chance.mean * max(0.0, 1 - part + 1.644854 * math.sqrt(part)) ** 3
 
 
 def _smoothed(counts: Counts) -> Floats:

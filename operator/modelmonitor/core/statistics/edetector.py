@@ -160,4 +160,5 @@ def by_column(state: State, sides: Sides) -> Floats:
 
 def by_side(state: State) -> Floats:
     """Return each side's evidence, the mean over its alternatives, shape `(n_sides,)`."""
-    return state.mean(axis=1, dtype=np.float64)
+    means: Floats = state.mean(axis=1, dtype=np.float64)
+    return means

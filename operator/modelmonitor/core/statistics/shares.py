@@ -50,7 +50,8 @@ def dkw_radii(sizes: Floats, level: float) -> Floats:
     more than 1 (Dvoretzky, Kiefer and Wolfowitz 1956; constant by Massart 1990, corollary 1). For
     each single category the same bound is Hoeffding's.
     """
-    return np.minimum(1.0, np.sqrt(np.log(2 / level) / (2 * np.maximum(sizes, 1e-9))))
+    radii: Floats = np.sqrt(np.log(2 / level) / (2 * np.maximum(sizes, 1e-9)))
+    return np.minimum(1.0, radii)
 
 
 def dkw_radius(size: float, level: float) -> float:

@@ -1,0 +1,99 @@
+"""Phi: how many rows are worth one independent row, told from rows in time order."""
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.statistics.dependence import (
+    WEEK,
+    Blocks,
+    BlockShares,
+    blocks_of,
+    curve_of,
+    inflation,
+)
+
+Floats = NDArray[np.float64]
+CUTS = np.arange(1, 20) / 20
+
+
+def curve(times: NDArray[np.floating], values: Floats, seconds: float = 60.0) -> list[BlockShares]:
+    """Return the curve of uniform values."""
+    cells = np.searchsorted(CUTS, values).astype(np.int64)
+    return curve_of(
+        ColumnKind.NUMERIC, cells, CUTS.size + 1, blocks_of(times.astype(np.float64), seconds)
+    )
+
+
+def test_independent_rows_are_worth_themselves() -> None:
+    draw = np.random.default_rng(1)
+    times = np.arange(20_000) * 30.0
+    found = np.array([inflation(curve(times, draw.random(times.size))) for _ in range(100)])
+    assert (found <= 1.2).mean() >= 0.95
+    assert found.min() == 1.0
+
+
+def test_identical_rows_of_one_caller_count_as_one() -> None:
+    draw = np.random.default_rng(2)
+    times = np.repeat(np.arange(8000) * 30.0, 5)
+    found = inflation(curve(times, np.repeat(draw.random(8000), 5)))
+    assert 5 <= found <= 10  # the longest blocks are few, and the largest of them counts
+
+
+def test_a_share_that_wanders_is_found_at_the_length_at_which_it_wanders() -> None:
+    draw = np.random.default_rng(3)
+    days = np.repeat(draw.random(60), 500)
+    times = np.sort(draw.random(days.size)) * 60 * 86_400
+    points = curve(times, np.clip(days + 0.05 * draw.standard_normal(days.size), 0, 1))
+    assert 250 <= inflation(points) <= 1000
+    worst = max(points, key=lambda point: point.inflation)
+    assert worst.seconds > 8 * 3600
+    assert points[0].inflation < 2
+
+
+def test_blocks_are_a_week_at_most() -> None:
+    draw = np.random.default_rng(4)
+    times = np.arange(10_000) * 3600.0
+    points = curve(times, draw.random(times.size), 3600.0)
+    assert points[-1].seconds <= WEEK < 2 * points[-1].seconds
+
+
+def test_order_of_the_rows_does_not_matter_only_their_times() -> None:
+    draw = np.random.default_rng(5)
+    times = np.repeat(np.arange(4000) * 60.0, 3)
+    values = np.repeat(draw.random(4000), 3)
+    order = draw.permutation(times.size)
+    assert inflation(curve(times, values)) == inflation(curve(times[order], values[order]))
+
+
+def test_coarse_times_are_said_to_be_as_long_as_they_are() -> None:
+    assert blocks_of(np.array([0.0, 3600.0, 3600.0, 10_800.0]), 60.0).seconds == 3600.0
+
+
+def test_no_more_counts_than_fit_are_held_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modelmonitor.core.statistics.dependence.MOST_COUNTS", 20_000)
+    draw = np.random.default_rng(6)
+    times = np.arange(20_000) * 60.0
+    points = curve(times, draw.random(times.size))
+    assert points[0].seconds == 60.0 * 32
+    assert inflation(points) == 1.0
+
+
+def test_the_envelope_is_what_blocks_showed() -> None:
+    cells = np.array([0, 0, 1, 1, 0, 1, 1, 1] * 8)
+    blocks = Blocks(np.repeat(np.arange(16), 4), np.arange(16), 60.0)
+    shortest = curve_of(ColumnKind.CATEGORICAL, cells, 2, blocks)[0]
+    assert shortest.low.tolist() == [0.25, 0.5]
+    assert shortest.high.tolist() == [0.5, 0.75]
+
+
+def test_rows_without_a_value_are_no_part_of_a_share() -> None:
+    cells = np.array([0, -1, -1, -1] * 32)
+    blocks = Blocks(np.repeat(np.arange(32), 4), np.arange(32), 60.0)
+    assert curve_of(ColumnKind.CATEGORICAL, cells, 2, blocks)[0].low.tolist() == [1.0, 0.0]
+
+
+def test_too_few_blocks_say_nothing() -> None:
+    assert curve(np.arange(7) * 60.0, np.full(7, 0.5)) == []
+    assert inflation([]) == 1.0
