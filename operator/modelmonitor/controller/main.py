@@ -133,12 +133,17 @@ class Process:
             self._settings.namespaces,
             partial(loop.call_soon_threadsafe, watch_ended.set),
         )
-        work = asyncio.create_task(application.run(self._listed), name="application")
+
+        def listed() -> None:
+            # Kopf looks once which kinds exist: only now is ours surely there.
+            self._health.listed = True
+            watch.start()
+
+        work = asyncio.create_task(application.run(listed), name="application")
         others = [
             asyncio.create_task(self._stop.wait(), name="stop"),
             asyncio.create_task(watch_ended.wait(), name="watch"),
         ]
-        watch.start()
         await asyncio.wait([lease, work, *others], return_when=asyncio.FIRST_COMPLETED)
         lost = lease.done()
         logger.info("stopping", extra={"lease_lost": lost, "told_to": self._stop.is_set()})
@@ -153,9 +158,6 @@ class Process:
         lease.cancel()
         await elector.release()
         return 0 if self._stop.is_set() and not lost else 1
-
-    def _listed(self) -> None:
-        self._health.listed = True
 
     async def _root(self, api: KubernetesApiServer) -> bytes:
         while True:

@@ -87,7 +87,8 @@ class WatchThread:
         self._stopping.set()
         if self._stop is not None:
             self._stop()
-        self._thread.join(STOP_TIMEOUT)
+        if self._thread.is_alive():
+            self._thread.join(STOP_TIMEOUT)
 
     def _run(self) -> None:
         try:

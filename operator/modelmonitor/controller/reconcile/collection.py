@@ -39,7 +39,7 @@ class Session:
     address: CollectorAddress
     cursor: Cursor | None = None
     configured: str = ""
-    """Digest of the configuration in force there; empty: none, or not known."""
+    """Digest of the configuration in force there, or about to be; empty: none, or not known."""
     answered_at: float | None = None
     """Seconds since the epoch."""
     problem: str = ""
@@ -184,7 +184,7 @@ class Puller:
         session.answered_at = now
         session.problem = ""
         session.skew = reply.now - now
-        session.configured = reply.configDigest
+        session.configured = reply.pendingDigest or reply.configDigest
         if reply.panes:
             last = reply.panes[-1]
             session.cursor = Cursor(last.bootID, last.seq)

@@ -120,7 +120,7 @@ def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
     facts: dict[float, TickFacts] = {}
     for entry in entries:
         for pane in entry.panes:
-            panes.setdefault(pane.start, []).append(pane)
+            panes.setdefault(pane.start, []).append(_lean(pane))
         if entry.facts is not None and entry.facts.interval == judged.interval:
             facts[entry.facts.start] = entry.facts
     memory.ticks = [_tick(facts[start], panes.get(start, [])) for start in sorted(facts)]
@@ -149,9 +149,10 @@ def due_ticks(memory: Memory, until: float, most: float) -> list[float]:
 
 def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
     """Let panes enter: into windows where their tick is judged already, else into its verdict."""
-    for pane in panes:
-        if pane.interval != memory.interval:
+    for full in panes:
+        if full.interval != memory.interval:
             continue  # the interval was changed; counted by another clock
+        pane = _lean(full)
         if pane.start >= memory.judged_until:
             memory.early.setdefault(pane.start, []).append(pane)
             continue
@@ -208,6 +209,16 @@ def _advance(
     memory.records = {step.metric.name: step.record for step in steps}
     memory.verdicts = {step.metric.name: step.verdict for step in steps}
     return steps
+
+
+def _lean(pane: Pane) -> Pane:
+    """Return a pane without its sketches: nothing is judged by them, and windows are long."""
+    if not any(counts.sketch for counts in pane.columns.values()):
+        return pane
+    columns = {
+        name: msgspec.structs.replace(counts, sketch=b"") for name, counts in pane.columns.items()
+    }
+    return msgspec.structs.replace(pane, columns=columns)
 
 
 def _tick(facts: TickFacts, panes: Sequence[Pane]) -> Tick:

@@ -131,8 +131,16 @@ def availability(
         return NO_COLLECTORS
     ready = [pod for pod in collected if pod.ready and not pod.deleting]
     problems = collection.problems()
-    if reachable or not ready or not problems:
+    if not ready or not problems or len(problems) < len(collection.sessions):
         return None
+    if reachable:
+        return ConditionDraft(
+            ConditionType.METRICS_AVAILABLE,
+            ConditionStatus.FALSE,
+            MetricsReason.COLLECTOR_UNREACHABLE,
+            f"{problems[0]}: recreate the pods, which may carry a deleted monitor's collector, "
+            f"with `kubectl rollout restart {seen.target.workload}`",
+        )
     policy = (
         "{policyTypes: [Ingress], podSelector: {}, ingress: [{from: [{namespaceSelector: "
         f"{{matchLabels: {{kubernetes.io/metadata.name: {namespace}}}}}}}], "
