@@ -180,7 +180,7 @@ class MemoryApiServer:
         metadata = body["metadata"]
         present = self._cluster.objects.get((resource, namespace, metadata["name"]))
         if present is None:
-            raise PermanentError(f"{resource.kind} {metadata['name']} not found")
+            raise ConflictError(f"{resource.kind} {metadata['name']} not found")
         if metadata.get("uid", present["metadata"]["uid"]) != present["metadata"]["uid"]:
             raise ConflictError("another object of that name")
         version = present["metadata"]["resourceVersion"]
@@ -224,6 +224,10 @@ class MemoryStore:
     async def list(self, prefix: str) -> Sequence[str]:
         await self._enter("names")
         return sorted(name for name in self._objects if name.startswith(f"{prefix}/"))
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        names = await self.list(prefix)
+        return sorted({name.removeprefix(f"{prefix}/").split("/")[0] for name in names})
 
     async def delete(self, names: Sequence[str]) -> None:
         await self._enter("delete")

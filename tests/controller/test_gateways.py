@@ -181,9 +181,11 @@ class TestStore:
     async def test_objects_are_written_listed_read_and_deleted(self, tmp_path: Path) -> None:
         store = open_store(f"file://{tmp_path / 'new'}")
         assert await store.list("monitors/a") == []
+        assert await store.folders("monitors") == []
         for name in ("monitors/a/2", "monitors/a/1", "monitors/ab/1"):
             await store.put(name, name.encode())
         assert await store.list("monitors/a") == ["monitors/a/1", "monitors/a/2"]
+        assert await store.folders("monitors") == ["a", "ab"]
         assert await store.get("monitors/a/1") == b"monitors/a/1"
         await store.put("monitors/a/1", b"new")
         assert await store.get("monitors/a/1") == b"new"

@@ -296,6 +296,28 @@ def test_a_monitor_that_is_gone_leaves_nothing_behind() -> None:
     run(story())
 
 
+def test_what_is_stored_of_a_monitor_deleted_in_our_absence_is_swept() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.monitor(spec())
+        process = world.start()
+        await world.serve(1)
+        await process.kill()
+        world.cluster.remove(MONITORS, NAMESPACE, "m")
+        world.monitor(spec(), "n")
+        process = world.start()
+        await world.serve(1)
+        uids = {name.split("/")[1] for name in world.objects}
+        assert len(uids) == 2
+        await process.application.sweep()
+        left = {name.split("/")[1] for name in world.objects}
+        assert left == {world.cluster.objects[MONITORS, NAMESPACE, "n"]["metadata"]["uid"]}
+        await process.stop()
+
+    run(story())
+
+
 def test_without_the_lease_nothing_is_written_or_created() -> None:
     async def story() -> None:
         world = World()

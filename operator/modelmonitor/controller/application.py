@@ -18,6 +18,7 @@ from modelmonitor.controller.reconcile.announce import Announcer
 from modelmonitor.controller.reconcile.baseline import Baselines
 from modelmonitor.controller.reconcile.claims import Claims, claim_of
 from modelmonitor.controller.reconcile.collection import Puller
+from modelmonitor.controller.reconcile.journal import delete_journal, stored_journals
 from modelmonitor.controller.reconcile.monitors import Reconciler
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.plan import Planner
@@ -63,6 +64,7 @@ class Application:
         settings: Settings,
     ) -> None:
         self._api = gateways.api
+        self._store = gateways.store
         self._clock = clock
         self._metrics = metrics
         self._settings = settings
@@ -116,19 +118,24 @@ class Application:
         Raises
         ------
         TemporaryError
-            If the API server does not answer.
+            If the API server or the store does not answer.
         """
-        existing = {
-            Key(each.namespace, each.name)
+        # First what is stored: a monitor that is made meanwhile is then in the list, or not stored.
+        stored = await stored_journals(self._store)
+        found = [
+            each
             for namespace in self._namespaces()
             for each in await self._api.list_references(MONITORS, namespace)
-        }
+        ]
+        existing = {Key(each.namespace, each.name) for each in found}
         known = set(self.states.keys())
         for key in known - existing:
             self._metrics.ghosts.inc()
             self.queue.add(key)  # the pass finds it gone
         for key in existing - known:
             self.queue.add(key)
+        for uid in set(stored) - {each.uid for each in found}:
+            await delete_journal(self._store, uid)  # deleted while no controller ran
 
     def monitor_changed(self, key: Key, fingerprint: tuple[str, ...]) -> None:
         """Wake a monitor, unless only its status has changed."""

@@ -131,7 +131,7 @@ class ApiServer(Protocol):
         Raises
         ------
         ConflictError
-            If the body has a `metadata.resourceVersion` that is no longer the object's.
+            If the object is gone, or no longer has the body's `metadata.resourceVersion`.
         """
         ...
 

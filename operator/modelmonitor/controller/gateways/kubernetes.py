@@ -151,7 +151,10 @@ class KubernetesApiServer:
         """See `ApiServer.apply_status`."""
         path = resource.path(namespace, body["metadata"]["name"], "status")
         query = [("fieldManager", FIELD_MANAGER), ("force", "true")]
-        return await self._request("PATCH", path, query, body, content_type=_APPLY)
+        try:
+            return await self._request("PATCH", path, query, body, content_type=_APPLY)
+        except _NotFoundError as error:
+            raise ConflictError(f"the object is gone: {error}") from error
 
     async def evict(self, namespace: str, pod: str, uid: str) -> None:
         """See `ApiServer.evict`."""

@@ -34,6 +34,10 @@ class ObjectStore(Protocol):
         """Return the names below a folder, sorted."""
         ...
 
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """Return the names of the folders directly below a folder, without what lies in them."""
+        ...
+
     async def delete(self, names: Sequence[str]) -> None:
         """Delete objects; missing ones are a success."""
         ...
@@ -95,6 +99,17 @@ class DirectoryStore:
         except (TimeoutError, OSError, BaseError) as error:
             raise TemporaryError(f"the store did not list {prefix}: {_said(error)}") from error
         return sorted(str(entry["path"]) for entry in entries)
+
+    async def folders(self, prefix: str) -> Sequence[str]:
+        """See `ObjectStore.folders`."""
+        try:
+            async with asyncio.timeout(TIMEOUT):
+                found = await obstore.list_with_delimiter_async(self._store, prefix)
+        except FileNotFoundError:
+            return []
+        except (TimeoutError, OSError, BaseError) as error:
+            raise TemporaryError(f"the store did not list {prefix}: {_said(error)}") from error
+        return sorted(str(path).rsplit("/", 1)[-1] for path in found["common_prefixes"])
 
     async def delete(self, names: Sequence[str]) -> None:
         """See `ObjectStore.delete`."""

@@ -22,6 +22,9 @@ FAREWELL_WAIT: Final = 10.0
 FAREWELL_PAUSE: Final = 0.5
 """Seconds before a farewell poll that failed is tried again."""
 
+GIVE_UP_AFTER: Final = 60.0
+"""Seconds without an answer after which a collector is no longer asked every two seconds."""
+
 
 @dataclass(frozen=True, slots=True)
 class CollectorPod:
@@ -37,6 +40,8 @@ class Session:
     """What is known of one collector."""
 
     address: CollectorAddress
+    met_at: float
+    """When the pod was first seen, seconds since the epoch."""
     cursor: Cursor | None = None
     configured: str = ""
     """Digest of the configuration in force there, or about to be; empty: none, or not known."""
@@ -69,7 +74,7 @@ class Collection:
     sessions: dict[str, Session] = field(default_factory=dict)
     """Pod UID → session."""
 
-    def meet(self, pods: Iterable[CollectorPod]) -> list[Session]:
+    def meet(self, pods: Iterable[CollectorPod], now: float) -> list[Session]:
         """Take note of the pods that exist now; return those whose farewell is to begin."""
         present = {pod.address.pod_uid: pod for pod in pods}
         for uid in [uid for uid in self.sessions if uid not in present]:
@@ -77,7 +82,7 @@ class Collection:
         farewells = []
         for uid, pod in present.items():
             if uid not in self.sessions:
-                self.sessions[uid] = Session(pod.address, cursor=self.inbox.cursor(uid))
+                self.sessions[uid] = Session(pod.address, met_at=now, cursor=self.inbox.cursor(uid))
             session = self.sessions[uid]
             session.address = pod.address
             if pod.leaving and not session.leaving:
@@ -92,12 +97,23 @@ class Collection:
             for session in self.sessions.values()
         )
 
-    def unconfigured(self, digest: str) -> bool:
-        """Return whether a collector that stays counts otherwise than it should."""
+    def unconfigured(self, digest: str, now: float) -> bool:
+        """Return whether a collector that stays counts otherwise than it should.
+
+        One that has not answered for long is left to the usual pulls.
+        """
         return any(
-            not session.leaving and session.configured != digest
+            not session.leaving
+            and session.configured != digest
+            and now - (session.answered_at or session.met_at) < GIVE_UP_AFTER
             for session in self.sessions.values()
         )
+
+    def end(self) -> None:
+        """Let every farewell end: the monitor is gone."""
+        for session in self.sessions.values():
+            session.gone = True
+        self.sessions.clear()
 
     def problems(self) -> list[str]:
         """Return what the last requests that failed led to."""

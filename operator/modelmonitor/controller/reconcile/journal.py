@@ -180,6 +180,17 @@ class Journal(Generic[F, C]):
             return None
 
 
+async def stored_journals(store: ObjectStore) -> Sequence[str]:
+    """Return the UIDs of the monitors of which something is stored.
+
+    Raises
+    ------
+    TemporaryError
+        If the store does not answer.
+    """
+    return await store.folders("monitors")
+
+
 async def delete_journal(store: ObjectStore, uid: str) -> None:
     """Delete all that is kept of a monitor that is gone."""
     await store.delete(await store.list(f"monitors/{uid}"))

@@ -4,7 +4,9 @@ A pass starts from what is observed, never from what an event said; it may be re
 and ends with the time at which it wants to be repeated.
 """
 
+import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
@@ -53,6 +55,8 @@ PULL_EVERY: Final = 15.0
 """Seconds between pulls where no tick is due, so that a node that dies takes little with it."""
 REACHABLE_FOR: Final = 30.0
 """Seconds, beside one interval, for which a collector that answered counts as reachable."""
+SAVED_TOGETHER: Final = 16
+"""Checkpoints that are written at the same time when the process ends."""
 
 
 class Reconciler:
@@ -98,7 +102,7 @@ class Reconciler:
         state = self._states.pop(key)
         if state is None:
             return
-        state.collection.meet(())
+        state.collection.end()
         self._services.announcer.forget(state.uid)
         try:
             await delete_journal(self._services.store, state.uid)
@@ -107,12 +111,16 @@ class Reconciler:
 
     async def save_all(self) -> None:
         """Store a checkpoint of every monitor that was judged since the last one."""
-        for state in self._states.all():
-            if state.dirty:
+        dirty = deque(state for state in self._states.all() if state.dirty)
+
+        async def save() -> None:
+            while dirty:
                 try:
-                    await save_checkpoint(self._services, state)
+                    await save_checkpoint(self._services, dirty.popleft())
                 except TemporaryError as error:
                     logger.warning("no checkpoint: %s", error)
+
+        await asyncio.gather(*(save() for _ in range(SAVED_TOGETHER)))
 
     def _claim(self, key: Key, monitor: ModelMonitor | None) -> None:
         claim = None if monitor is None else claim_of(monitor)
@@ -147,7 +155,7 @@ class Reconciler:
         """Forget a deleted monitor of the same name whose deletion nobody told."""
         predecessor = self._states.pop(key)
         if predecessor is not None and predecessor.uid != monitor.metadata.uid:
-            predecessor.collection.meet(())
+            predecessor.collection.end()
             await delete_journal(self._services.store, predecessor.uid)
 
     async def _see(self, key: Key, monitor: ModelMonitor, plan: Plan) -> tuple[Plan, Seen]:
@@ -165,15 +173,15 @@ class Reconciler:
     ) -> str:
         """Pull and configure where that is due; return the digest that collectors should have."""
         services = self._services
-        for session in state.collection.meet(collector_pods(seen.pods, key.name)):
+        now = services.clock.now()
+        for session in state.collection.meet(collector_pods(seen.pods, key.name), now):
             services.spawn(
                 services.puller.farewell(state.collection, session, lambda: self._wake(key))
             )
         wanted = _configuration(monitor, plan)
         digest = configuration_digest(wanted)
-        now = services.clock.now()
         old = state.pulled_at is None or now - state.pulled_at >= PULL_EVERY
-        if old or now >= next_due(state) or state.collection.unconfigured(digest):
+        if old or now >= next_due(state) or state.collection.unconfigured(digest, now):
             await services.puller.round(state.collection, wanted)
             state.pulled_at = services.clock.now()
         return digest
@@ -202,7 +210,7 @@ class Reconciler:
         moments = [next_due(state), self._recheck(key, RECHECK)]
         if plan.problem is not None:
             moments.append(self._recheck(key, RECHECK_PROBLEM))
-        if state.collection.unconfigured(wanted):
+        if state.collection.unconfigured(wanted, self._services.clock.now()):
             moments.append(self._recheck(key, RECHECK_UNCONFIGURED))
         if state.next_check is not None:
             moments.append(state.next_check)
