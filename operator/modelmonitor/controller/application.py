@@ -78,7 +78,7 @@ class Application:
             api=gateways.api,
             store=gateways.store,
             puller=Puller(gateways.collectors, clock, metrics),
-            planner=Planner(gateways.api, Baselines(gateways.api), self.claims, settings),
+            planner=Planner(gateways.api, Baselines(gateways.api), self.claims, settings, clock),
             claims=self.claims,
             announcer=Announcer(gateways.api, clock, metrics, settings.pod_name),
             clock=clock,

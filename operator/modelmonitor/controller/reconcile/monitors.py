@@ -104,6 +104,7 @@ class Reconciler:
             return
         state.collection.end()
         self._services.announcer.forget(state.uid)
+        self._services.planner.forget(state.uid)
         try:
             await delete_journal(self._services.store, state.uid)
         except TemporaryError as error:

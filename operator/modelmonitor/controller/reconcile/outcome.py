@@ -41,7 +41,7 @@ async def write_outcome(
     TemporaryError
         If the API server does not answer, or the lease was not renewed lately.
     """
-    before = monitor.status
+    before = monitor.status.retraining
     retrainer = Retrainer(services, _cause(state, outcome.plan))
     decision = await retrainer.decide(monitor)
     if decision.create is not None:
@@ -52,8 +52,7 @@ async def write_outcome(
     status = _status(services, monitor, state, outcome, decision)
     if worth_writing(monitor.status, status, state.written_at, services.clock.now()):
         monitor = await _write(services, monitor, state, status)
-    await retrainer.tell_outcome(monitor, before.retraining, monitor.status.retraining)
-    await announce(services, monitor.metadata, before, monitor.status)
+    await retrainer.tell_outcome(monitor, before, monitor.status.retraining)
 
 
 def _cause(state: MonitorState, plan: Plan) -> Cause:
@@ -96,4 +95,5 @@ async def _write(
 ) -> ModelMonitor:
     metadata = await write_status(services, monitor.metadata, status)
     state.written_at = services.clock.now()
+    await announce(services, metadata, monitor.status, status)
     return monitor.model_copy(update={"metadata": metadata, "status": status})

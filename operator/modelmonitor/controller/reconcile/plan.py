@@ -18,7 +18,7 @@ from modelmonitor.api.v1alpha1.conditions import (
 )
 from modelmonitor.api.v1alpha1.monitor import INJECTION_LABEL, ModelMonitor
 from modelmonitor.api.v1alpha1.status import ConditionStatus, Episode, EpisodePhase
-from modelmonitor.controller.gateways.api_server import JOBS, NAMESPACES, ApiServer
+from modelmonitor.controller.gateways.api_server import JOBS, NAMESPACES, ApiServer, Body
 from modelmonitor.controller.gateways.errors import (
     AccessDeniedError,
     AlreadyExistsError,
@@ -33,6 +33,7 @@ from modelmonitor.controller.reconcile.baseline import (
 )
 from modelmonitor.controller.reconcile.claims import Claims
 from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
+from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.core.capture import Obstacle, capture_obstacle
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
@@ -41,6 +42,8 @@ from modelmonitor.core.times import format_time
 from modelmonitor.core.workloads import target_workload
 
 INJECTION_ENABLED: Final = "enabled"
+JOB_CHECK_LIFE: Final = 600.0
+"""Seconds for which a Job template that was accepted is not tried again; policies may change."""
 
 _READY_REASONS: Final = {reason.value: reason for reason in ReadyReason}
 _TARGET_REASONS: Final = {reason.value: reason for reason in TargetReason}
@@ -89,16 +92,37 @@ class Plan:
         return self.target is not None and self.target_problem is None
 
 
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A Job template that the API server accepted."""
+
+    generation: int
+    """Of the spec it stands in."""
+    at: float
+    """Seconds on the monotonic clock."""
+
+
 class Planner:
     """Asks the API server for what specs name."""
 
     def __init__(
-        self, api: ApiServer, baselines: Baselines, claims: Claims, settings: Settings
+        self,
+        api: ApiServer,
+        baselines: Baselines,
+        claims: Claims,
+        settings: Settings,
+        clock: Clock,
     ) -> None:
         self._api = api
         self._baselines = baselines
         self._claims = claims
         self._settings = settings
+        self._clock = clock
+        self._accepted: dict[str, _Accepted] = {}
+
+    def forget(self, uid: str) -> None:
+        """Forget what was found out about a monitor."""
+        self._accepted.pop(uid, None)
 
     async def plan(self, key: Key, monitor: ModelMonitor) -> Plan:
         """Return the plan of a monitor.
@@ -188,11 +212,21 @@ class Planner:
         return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
 
     async def _job(self, key: Key, monitor: ModelMonitor) -> Problem | None:
-        retraining = monitor.spec.retraining
+        retraining, metadata = monitor.spec.retraining, monitor.metadata
         if retraining is None:
             return None
-        owner = Owner(key.name, key.namespace, monitor.metadata.uid)
+        now, last = self._clock.monotonic(), self._accepted.get(metadata.uid)
+        if last is not None and last.generation == metadata.generation:
+            if now - last.at < JOB_CHECK_LIFE:
+                return None
+        owner = Owner(key.name, key.namespace, metadata.uid)
         job = job_manifest(retraining.job.template, owner, _trial_episode(key.name), "{}")
+        problem = await self._try(key, job)
+        if problem is None:
+            self._accepted[metadata.uid] = _Accepted(metadata.generation, now)
+        return problem
+
+    async def _try(self, key: Key, job: Body) -> Problem | None:
         try:
             await self._api.try_create(JOBS, key.namespace, job)
         except AlreadyExistsError:
