@@ -32,7 +32,8 @@ MODEL: Final = "flight-delay"
 VOLUME: Final = "model"
 """Name of the Deployment's volume that holds the model."""
 
-_EVIDENCE_PREFIX: Final = "MM_"
+_EVIDENCE_FILE: Final = "MM_EVIDENCE_FILE"
+_MONITOR: Final = "MM_MONITOR"
 _SERVER_SETTINGS: Final = {
     "host": "0.0.0.0",
     "http_port": 8080,
@@ -132,10 +133,14 @@ def publish(kube: Kube, artifact: bytes, name: str) -> str:
 
 
 def _tell_evidence() -> None:
-    """Log why the monitor has asked for this run, as far as it says so."""
-    for name, value in sorted(os.environ.items()):
-        if name.startswith(_EVIDENCE_PREFIX):
-            _log.info("%s=%s", name, value)
+    """Log why the monitor has asked for this run; a run by hand has no evidence."""
+    file = os.environ.get(_EVIDENCE_FILE)
+    if file is None:
+        return
+    evidence = json.loads(Path(file).read_text(encoding="utf-8"))
+    _log.info("asked for by %s, episode %d", os.environ.get(_MONITOR), evidence["episode"])
+    for metric in evidence["metrics"]:
+        _log.info("%s is %s: %s", metric["name"], metric["level"], metric["message"])
 
 
 def _modelmonitor(*arguments: str) -> None:

@@ -221,13 +221,13 @@ class Story:
         self.timeline.chapter("Look around", "Everything is still running.")
         kubectl, namespace = self.flights.kubectl, self.flights.namespace
         back_to_winter = "sh -c 'echo winter > /tmp/phase'  # July's model meets February"
-        self.timeline.command(f"kubectl get mm -n {namespace}")
-        self.timeline.text(kubectl.run("get", "mm", "-n", namespace))
+        for looked in (("get", "mm"), ("modelmonitor", "status", MODEL)):
+            self.timeline.command(f"kubectl {' '.join(looked)} -n {namespace}")
+            self.timeline.text(kubectl.run(*looked, "-n", namespace))
         lines = [
             environment,
             f"kubectl get mm -n {namespace} -o wide",
             f"kubectl describe mm {MODEL} -n {namespace}",
-            f"kubectl modelmonitor status {MODEL} -n {namespace}",
             f"kubectl get events -n {namespace} --field-selector involvedObject.kind=ModelMonitor",
             f"kubectl get pods -n {namespace} -o wide",
             "kubectl logs -n modelmonitor-system deployment/modelmonitor-controller",

@@ -46,7 +46,10 @@ class Installation:
         self._helm(*self.command(operator, collector)[1:])
 
     def remove(self, kubectl: Kubectl) -> None:
-        """Remove the release, its namespace and the CRD, which the chart keeps on purpose."""
+        """Remove the release, its namespace and the CRD, which the chart keeps on purpose.
+
+        With the CRD go all monitors of the cluster.
+        """
         self._helm("uninstall", RELEASE, f"--namespace={NAMESPACE}", "--ignore-not-found", "--wait")
         for gone in (
             ("namespace", NAMESPACE),

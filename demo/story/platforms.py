@@ -3,6 +3,7 @@
 A platform brings a Kubernetes, and the three images onto its nodes; it takes away what it made.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,13 +13,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
+from demo.story.flights import Flights
 from demo.story.images import CHECKOUT, Images, build_with_docker, docker, named, version
-from demo.story.kubectl import find_program
+from demo.story.install import NAMESPACE as OPERATOR_NAMESPACE
+from demo.story.install import Installation
+from demo.story.kubectl import Body, Kubectl, find_program
 
 KIND_CLUSTER: Final = "modelmonitor-demo"
 KIND_KUBECONFIG: Final = CHECKOUT / ".state" / "kind.kubeconfig"
 IMAGE_VARIABLES: Final = ("OPERATOR_IMAGE", "COLLECTOR_IMAGE", "DEMO_IMAGE")
 REGISTRY_VARIABLE: Final = "REGISTRY"
+OURS: Final = {"app.kubernetes.io/created-by": "modelmonitor-demo"}
+"""Label of the operator's namespace in the reader's cluster, if the demo has made it."""
 
 Environment = Mapping[str, str]
 
@@ -37,7 +43,7 @@ class Platform(Protocol):
         """Build the images unless they are there, and bring them to the nodes."""
 
     def down(self) -> None:
-        """Take the Kubernetes away, if it was made for the demo."""
+        """Take away all that the demo has made, the Kubernetes too if it was made for it."""
 
     @property
     def environment(self) -> Environment:
@@ -199,8 +205,22 @@ class Current:
     base: Environment = field(default_factory=lambda: dict(os.environ))
 
     def up(self) -> None:
-        """Ask for its version, so that a cluster that cannot be reached is found out now."""
-        _output([find_program("kubectl", self.base), "version"], self.base)
+        """Mark the place for modelmonitor as the demo's own.
+
+        Raises
+        ------
+        PlatformError
+            If modelmonitor is there already: the demo would replace it, and remove it at the end.
+        """
+        kubectl = Kubectl(self.base)
+        found = kubectl.get("namespaces", "--field-selector", f"metadata.name={OPERATOR_NAMESPACE}")
+        if any(not _is_ours(namespace) for namespace in found["items"]):
+            raise PlatformError(
+                f"modelmonitor is in this cluster already (namespace {OPERATOR_NAMESPACE}), and "
+                "the demo would replace it: use another cluster"
+            )
+        metadata = {"name": OPERATOR_NAMESPACE, "labels": OURS}
+        kubectl.apply(json.dumps({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}))
 
     def images(self) -> Images:
         """Return the named images, or build and push them."""
@@ -221,7 +241,12 @@ class Current:
         return images
 
     def down(self) -> None:
-        """Leave it alone: it was there before."""
+        """Remove the flights, and modelmonitor if the demo has installed it; leave all else."""
+        kubectl = Kubectl(self.base)
+        Flights(kubectl).remove()
+        found = kubectl.get("namespaces", "--field-selector", f"metadata.name={OPERATOR_NAMESPACE}")
+        if any(_is_ours(namespace) for namespace in found["items"]):
+            Installation(self.base).remove(kubectl)
 
     @property
     def environment(self) -> Environment:
@@ -237,6 +262,11 @@ class Current:
     def programs(self) -> tuple[Path, ...]:
         """None: the reader has them all."""
         return ()
+
+
+def _is_ours(namespace: Body) -> bool:
+    labels: dict[str, str] = namespace["metadata"].get("labels", {})
+    return OURS.items() <= labels.items()
 
 
 def _output(command: list[str], environment: Environment) -> str:

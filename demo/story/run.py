@@ -1,7 +1,10 @@
 """The order of the story, and of taking it away again."""
 
+import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from demo.story.chapters import Story, digest_of, shell_words
 from demo.story.flights import Flights
@@ -10,6 +13,11 @@ from demo.story.kubectl import Kubectl
 from demo.story.platforms import Platform
 from demo.story.timeline import Timeline
 from demo.story.watch import ExpectationError
+
+COMMANDS: Final = Path(sys.executable).parent
+"""Where `kubectl-modelmonitor` is, which makes `kubectl modelmonitor` a command."""
+_WIDTH: Final = "150"
+"""Columns for tables of commands, whose output is not a terminal here."""
 
 
 def tell(platform: Platform, timeline: Timeline) -> None:
@@ -34,20 +42,14 @@ def tell(platform: Platform, timeline: Timeline) -> None:
     except ExpectationError:
         timeline.text(flights.kubectl.run("describe", "mm", "-n", flights.namespace))
         raise
-    commands = Path(sys.executable).parent  # with kubectl-modelmonitor
-    story.look_around(shell_words(platform.exports, [*platform.programs, commands]))
+    story.look_around(shell_words(platform.exports, [*platform.programs, COMMANDS]))
     timeline.durations()
 
 
 def take_away(platform: Platform, timeline: Timeline) -> None:
     """Remove everything that the story has made."""
     timeline.chapter("Take everything away")
-    kubectl = Kubectl(platform.environment)
-    with timeline.step("remove the flights"):
-        Flights(kubectl).remove()
-    with timeline.step("uninstall modelmonitor"):
-        Installation(platform.environment).remove(kubectl)
-    with timeline.step("stop the Kubernetes that was made for the demo"):
+    with timeline.step("remove what the demo has made"):
         platform.down()
 
 
@@ -62,7 +64,12 @@ def _prepare(platform: Platform, timeline: Timeline) -> Flights:
     with timeline.step("the Helm chart"):
         timeline.command(f"helm upgrade --install modelmonitor {CHART.name} --wait …")
         installation.install(images.operator, images.collector)
-    flights = Flights(Kubectl(platform.environment), image=images.demo)
+    flights = Flights(Kubectl(_with_commands(platform.environment)), image=images.demo)
     with timeline.step("clean up after an earlier story"):
         flights.remove()
     return flights
+
+
+def _with_commands(environment: Mapping[str, str]) -> dict[str, str]:
+    path = os.pathsep.join([str(COMMANDS), environment.get("PATH", "")])
+    return {**environment, "PATH": path, "COLUMNS": _WIDTH}

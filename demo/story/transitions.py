@@ -1,10 +1,13 @@
 """What changed between two looks at a monitor, as sentences."""
 
+import textwrap
 from collections.abc import Iterator
 from typing import Final
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import Condition, MetricState, MetricStatus
+
+MESSAGE_WIDTH: Final = 120
 
 _QUIET_AT_FIRST: Final = frozenset({"Alerting", "RetrainingActive", "Suspended"})
 """Conditions whose first status says only that nothing has happened yet."""
@@ -45,6 +48,11 @@ def short(digest: str) -> str:
     return digest.removeprefix("sha256:")[:10]
 
 
+def brief(message: str) -> str:
+    """Return a message short enough for a line of the story; `kubectl describe` has all of it."""
+    return textwrap.shorten(message, MESSAGE_WIDTH, placeholder=" …")
+
+
 def _alert_state(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[str]:
     was = before.status.alert_state if before else None
     now = after.status.alert_state
@@ -58,7 +66,7 @@ def _conditions(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[st
         if was is None and now.type in _QUIET_AT_FIRST:
             continue
         if was is None or (was.status, was.reason) != (now.status, now.reason):
-            yield f"{now.type}={now.status.value}/{now.reason}: {now.message}"
+            yield f"{now.type}={now.status.value}/{now.reason}: {brief(now.message)}"
 
 
 def _metrics(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[str]:
@@ -69,7 +77,7 @@ def _metrics(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[str]:
         changed = was is None or (was.state, was.severity) != (now.state, now.severity)
         if changed and states & told:
             severity = f" {now.severity.value}" if now.severity else ""
-            yield f"metric {now.name}: {now.state.value}{severity}: {now.message}"
+            yield f"metric {now.name}: {now.state.value}{severity}: {brief(now.message)}"
 
 
 def _collectors(before: ModelMonitor | None, after: ModelMonitor) -> Iterator[str]:

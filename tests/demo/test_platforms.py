@@ -1,3 +1,4 @@
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -7,7 +8,8 @@ import pytest
 
 from demo.story import images, platforms
 from demo.story.images import ImageError, Images
-from demo.story.platforms import Current, Kind, Local, PlatformError, choose
+from demo.story.kubectl import KubectlError
+from demo.story.platforms import OURS, Current, Kind, Local, PlatformError, choose
 
 Bench = Callable[..., dict[str, str]]
 
@@ -126,8 +128,41 @@ def test_images_for_the_current_cluster_are_pushed(bench: Bench, log: Path) -> N
 
 
 def test_a_cluster_that_does_not_answer_is_found_out_first(bench: Bench) -> None:
-    with pytest.raises(PlatformError, match="version failed with code 1"):
-        Current(bench(kubectl="exit 1")).up()
+    with pytest.raises(KubectlError, match="connection refused"):
+        Current(bench(kubectl="echo connection refused >&2; exit 1")).up()
+
+
+def namespaces(*labels: dict[str, str]) -> str:
+    items = [{"metadata": {"name": "modelmonitor-system", "labels": one}} for one in labels]
+    return f"echo '{json.dumps({'items': items})}'"
+
+
+def test_in_the_current_cluster_the_demo_marks_its_place(bench: Bench, log: Path) -> None:
+    Current(bench(kubectl=namespaces())).up()
+    assert [line.split()[1] for line in calls(log)] == ["get", "apply"]
+
+
+def test_a_modelmonitor_that_is_there_already_is_not_replaced(bench: Bench, log: Path) -> None:
+    with pytest.raises(PlatformError, match="in this cluster already"):
+        Current(bench(kubectl=namespaces({}))).up()
+    assert not any("apply" in line for line in calls(log))
+
+
+def test_a_modelmonitor_that_is_not_the_demos_is_not_removed(bench: Bench, log: Path) -> None:
+    Current(bench(kubectl=namespaces({}), helm="")).down()
+    removed = [line for line in calls(log) if "delete" in line or "uninstall" in line]
+    assert [line.split()[1:4] for line in removed] == [["delete", "namespace", "flights"]]
+
+
+def test_the_demos_own_modelmonitor_is_removed(bench: Bench, log: Path) -> None:
+    Current(bench(kubectl=namespaces(OURS), helm="")).down()
+    removed = [line for line in calls(log) if "delete" in line or "uninstall" in line]
+    assert [" ".join(line.split()[:3]) for line in removed] == [
+        "kubectl delete namespace",
+        "helm uninstall modelmonitor",
+        "kubectl delete namespace",
+        "kubectl delete customresourcedefinition",
+    ]
 
 
 def test_a_build_that_fails_ends_the_story(bench: Bench) -> None:

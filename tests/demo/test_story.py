@@ -14,7 +14,7 @@ from demo.story.controller import judged_intervals
 from demo.story.install import Installation
 from demo.story.kubectl import Kubectl, KubectlError, MissingError
 from demo.story.timeline import Timeline, clock
-from demo.story.transitions import transitions
+from demo.story.transitions import MESSAGE_WIDTH, brief, transitions
 from demo.story.watch import ExpectationError, MonitorWatch, json_objects
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 
@@ -113,6 +113,13 @@ def test_a_condition_is_told_when_status_or_reason_changes() -> None:
     assert transitions(before, ready("PortNotFound", "no port")) == [
         "Ready=False/PortNotFound: no port"
     ]
+
+
+def test_a_long_message_is_cut_at_a_word() -> None:
+    assert brief("short enough") == "short enough"
+    long = brief("word " * 100)
+    assert len(long) <= MESSAGE_WIDTH
+    assert long.endswith("word …")
 
 
 def test_collectors_baseline_and_episode_are_told() -> None:
