@@ -56,9 +56,6 @@ def judge_distance(
     refusal = too_few(metric, rows.valued, window, "values")
     if refusal is not None:
         return unknown(metric, refusal, window, samples=rows.valued)
-    if rows.valued == 0:
-        silent = Refusal(VerdictReason.NO_DATA, f"{column.name} had no value", no_data=True)
-        return unknown(metric, silent, window)
     found = distance(column, options.statistic, rows.cells, _worth(column, window))
     return _verdict(metric, options, found, rows.valued, window)
 

@@ -207,11 +207,9 @@ def _column(values: Values, wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfi
 
 def _numbers(values: Values) -> Floats | None:
     """Return the values as numbers with NaN for missing ones, None if they are not all numbers."""
-    array = np.asarray(values)
-    if array.dtype.kind in "iuf":
-        return array.astype(np.float64)
-    if array.dtype.kind != "O":
-        return None
+    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
+        plain = values.ndim == 1 and values.dtype.kind in "iuf"
+        return values.astype(np.float64) if plain else None
     present = [value for value in values if value is not None]
     if not all(
         isinstance(value, int | float | np.number) and not isinstance(value, bool)
