@@ -27,22 +27,23 @@ class BodyKeeper:
     """Collects all wanted bodies and knows how much they are together."""
 
     def __init__(self) -> None:
-        self._kept = 0
+        self.kept = 0
+        """Bytes that are kept now."""
 
     def keep(self, body: Body, data: bytes) -> None:
         """Keep a part of a body, unless it, or all of them, become too large."""
         if body.too_large:
             return
-        if body.size + len(data) > MAX_MESSAGE or self._kept + len(data) > MAX_KEPT:
+        if body.size + len(data) > MAX_MESSAGE or self.kept + len(data) > MAX_KEPT:
             self.release(body)
             body.too_large = True
             return
         body.parts.append(data)
         body.size += len(data)
-        self._kept += len(data)
+        self.kept += len(data)
 
     def release(self, body: Body) -> None:
         """Forget a body."""
-        self._kept -= body.size
+        self.kept -= body.size
         body.size = 0
         body.parts = []

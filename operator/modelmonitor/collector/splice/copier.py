@@ -16,6 +16,8 @@ from modelmonitor.collector.handover import Kind, Statistics, encode_head, encod
 FLUSH_SECONDS: Final = 0.02
 FLUSH_BYTES: Final = 256 * 1024
 CAPACITY: Final = 8 * 1024 * 1024
+SEND_BUFFER: Final = 512 * 1024
+"""Bytes that the kernel keeps beside; it doubles the figure, and counts them as the pod's."""
 RESUME_BELOW: Final = CAPACITY // 8
 """A connection that lost bytes is followed again only when this little waits."""
 HEARTBEAT_SECONDS: Final = 0.25
@@ -79,7 +81,7 @@ class Copier:
         """Hand over through this stream from now on; the observer knows no connection yet."""
         self.detach()
         stream.setblocking(False)
-        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, CAPACITY)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
         self._stream = stream
         self._copying = True
         self._epoch += 1

@@ -1,0 +1,243 @@
+"""HTTP/1.1 from bytes in any pieces to exchanges; nothing raises."""
+
+import gzip
+import random
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from modelmonitor.collector.observer.bodies import Body, BodyKeeper
+from modelmonitor.collector.observer.exchange import Exchange
+from modelmonitor.collector.observer.framing import HTTPConnection
+
+REQUEST = b"POST /v2/models/m/infer?x=1 HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\n"
+CHUNKED_BODY = b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
+
+
+@dataclass
+class Recorded:
+    """Takes everything."""
+
+    exchanges: list[Exchange] = field(default_factory=list)
+    forgotten: list[Exchange] = field(default_factory=list)
+    bodies: BodyKeeper = field(default_factory=BodyKeeper)
+
+    def wants_bodies(self, exchange: Exchange) -> bool:
+        return True
+
+    def keep(self, body: Body, data: bytes) -> None:
+        self.bodies.keep(body, data)
+
+    def finished(self, exchange: Exchange) -> None:
+        self.exchanges.append(exchange)
+
+    def abandoned(self, exchange: Exchange) -> None:
+        self.forgotten.append(exchange)
+
+
+def connection() -> tuple[HTTPConnection, Recorded]:
+    sink = Recorded()
+    return HTTPConnection(1, 0, sink), sink
+
+
+def pieces(data: bytes, draw: random.Random) -> list[bytes]:
+    cuts = sorted(draw.sample(range(1, len(data)), min(draw.randint(0, 12), len(data) - 1)))
+    return [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+
+
+REQUESTS = [
+    REQUEST + b"Content-Length: 5\r\n\r\nhello",
+    REQUEST + b"Transfer-Encoding: chunked\r\n\r\n" + CHUNKED_BODY,
+    b"GET /health HTTP/1.1\r\nHost: m\r\n\r\n",
+    b"HEAD /health HTTP/1.1\r\nHost: m\r\n\r\n",
+    REQUEST + b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nContent-Length: 2\r\n\r\nhi",
+]
+BODIES = [b"hello", b"abcdefg", b"", b"", b"hi"]
+RESPONSES = [
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + CHUNKED_BODY,
+    b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 200 OK\r\nContent-Length: 512\r\n\r\n",
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n",
+]
+ANSWERS = [b"ok", b"abcdefg", b"", b"", b""]
+CODES = ["200", "200", "204", "200", "503"]
+
+
+@given(seed=st.integers(0, 10_000))
+def test_any_pieces_give_the_same_exchanges(seed: int) -> None:
+    draw = random.Random(seed)
+    following, sink = connection()
+    order = [draw.randrange(len(REQUESTS)) for _ in range(draw.randint(1, 6))]
+    time = 0
+    times = []
+    for index in order:
+        for piece in pieces(REQUESTS[index], draw):
+            time += 10
+            following.request_bytes(piece, time)
+        asked = time
+        for piece in pieces(RESPONSES[index], draw):
+            time += 10
+            following.response_bytes(piece, time)
+        times.append((asked, time))
+    following.close(time + 10)
+    assert [exchange.code for exchange in sink.exchanges] == [CODES[index] for index in order]
+    assert [exchange.request.content() for exchange in sink.exchanges] == [
+        BODIES[index] for index in order
+    ]
+    assert [exchange.response.content() for exchange in sink.exchanges] == [
+        ANSWERS[index] for index in order
+    ]
+    assert [(exchange.request_end, exchange.response_end) for exchange in sink.exchanges] == times
+    assert sink.forgotten == []
+
+
+def test_pipelined_requests_are_paired_in_order() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0] + REQUESTS[2] + REQUESTS[1], 10)
+    following.response_bytes(RESPONSES[0] + RESPONSES[2] + RESPONSES[1], 30)
+    assert [exchange.path for exchange in sink.exchanges] == [
+        b"/v2/models/m/infer",
+        b"/health",
+        b"/v2/models/m/infer",
+    ]
+    assert [exchange.code for exchange in sink.exchanges] == ["200", "204", "200"]
+
+
+def test_the_first_byte_is_not_that_of_a_100_continue() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0], 10)
+    following.response_bytes(b"HTTP/1.1 100 Continue\r\n\r\n", 20)
+    following.response_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 30)
+    following.response_bytes(b"ok", 45)
+    (exchange,) = sink.exchanges
+    assert (exchange.request_end, exchange.first_byte, exchange.response_end) == (10, 30, 45)
+
+
+def test_a_response_without_length_ends_with_its_last_byte() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0], 10)
+    following.response_bytes(b"HTTP/1.1 200 OK\r\n\r\npart", 20)
+    following.response_bytes(b" two", 30)
+    assert sink.exchanges == []
+    following.close(99)
+    (exchange,) = sink.exchanges
+    assert (exchange.code, exchange.response_end) == ("200", 30)
+    assert exchange.response.content() == b"part two"
+
+
+@pytest.mark.parametrize(
+    "response",
+    [b"", b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhe"],
+)
+def test_a_connection_that_ends_too_early_leaves_a_request_without_response(
+    response: bytes,
+) -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0] + REQUESTS[0][:40], 10)
+    if response:
+        following.response_bytes(response, 20)
+    following.close(30)
+    assert [exchange.code for exchange in sink.exchanges] == ["none"]
+
+
+def test_an_accepted_upgrade_is_one_request_and_then_opaque() -> None:
+    following, sink = connection()
+    head = b"GET /ws HTTP/1.1\r\nHost: m\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    following.request_bytes(head, 10)
+    following.response_bytes(
+        b"HTTP/1.1 101 Switching Protocols\r\n"
+        b"Upgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05",
+        20,
+    )
+    following.request_bytes(b"\x81\x85 not HTTP", 30)
+    following.response_bytes(b"\x00" * 100, 40)
+    following.close(50)
+    assert [exchange.code for exchange in sink.exchanges] == ["101"]
+    assert following.readable, "an upgraded connection lost nothing"
+
+
+def test_a_connection_that_is_not_http_is_unreadable_until_a_request_line() -> None:
+    following, sink = connection()
+    readable = []
+    following.request_bytes(b"\x16\x03\x01 client hello", 10)
+    readable.append(following.readable)
+    following.response_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 20)
+    following.request_bytes(REQUESTS[2], 30)
+    readable.append(following.readable)
+    assert readable == [False, True]
+    following.response_bytes(RESPONSES[2], 40)
+    assert [exchange.code for exchange in sink.exchanges] == ["204"]
+
+
+def test_after_a_restart_nothing_from_before_is_paired() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0], 10)
+    following.restart()
+    following.request_bytes(REQUESTS[2], 20)
+    following.response_bytes(RESPONSES[2], 30)
+    assert [exchange.path for exchange in sink.exchanges] == [b"/health"]
+    assert len(sink.forgotten) == 1
+
+
+def test_an_early_answer_has_no_negative_latency() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUEST + b"Content-Length: 500\r\n\r\n", 10)
+    following.response_bytes(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", 20)
+    (exchange,) = sink.exchanges
+    assert exchange.request_end == exchange.response_end == 20
+
+
+messy = st.one_of(
+    st.binary(max_size=60),
+    st.sampled_from([*REQUESTS, *RESPONSES, b"\r\n\r\n", CHUNKED_BODY, gzip.compress(b"x")]),
+)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), messy), max_size=12))
+def test_whatever_arrives_nothing_raises_and_every_request_ends_once(
+    events: list[tuple[int, bytes]],
+) -> None:
+    following, sink = connection()
+    started = 0
+    for time, (kind, data) in enumerate(events):
+        match kind:
+            case 0:
+                following.request_bytes(data, time)
+            case 1:
+                following.response_bytes(data, time)
+            case 2:
+                following.restart()
+            case _:
+                following.close(time)
+                following.restart()
+        started = max(started, following.next_number())
+    following.close(len(events))
+    ended = [*sink.exchanges, *sink.forgotten]
+    assert len({id(exchange) for exchange in ended}) == len(ended)
+    for exchange in ended:
+        sink.bodies.release(exchange.request)
+        sink.bodies.release(exchange.response)
+    assert sink.bodies.kept == 0
+
+
+def test_bodies_are_dropped_when_they_become_too_large() -> None:
+    keeper = BodyKeeper()
+    body = Body(wanted=True)
+    for _ in range(5):
+        keeper.keep(body, bytes(1024 * 1024))
+    assert body.too_large
+    assert body.content() == b""
+    assert keeper.kept == 0
+
+
+def test_all_bodies_together_have_a_limit() -> None:
+    keeper = BodyKeeper()
+    bodies = [Body(wanted=True) for _ in range(20)]
+    for body in bodies:
+        for _ in range(3):
+            keeper.keep(body, bytes(1024 * 1024))
+    assert keeper.kept <= 32 * 1024 * 1024
+    assert [body.too_large for body in bodies].count(True) == 10
