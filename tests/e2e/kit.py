@@ -1,11 +1,15 @@
 """What the end-to-end tests say to the cluster: namespaces, models, monitors, and waiting."""
 
 import json
+import re
+import time
+import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from demo.story.install import NAMESPACE as OPERATOR_NAMESPACE
 from demo.story.kubectl import Body, Kubectl
 from tests.support.waiting import wait_until
 
@@ -234,3 +238,21 @@ def monitor_body(namespace: str, name: str = "monitor", **spec: Any) -> Body:
             **spec,
         },
     }
+
+
+def last_judged(kube: Kube, namespace: str) -> float:
+    """Return the end of the last judged interval of a namespace's monitor, since the epoch.
+
+    The status says it only when it is written; the controller's own metrics always do. 0 while
+    nothing is known: no controller answers, or none has judged.
+    """
+    pods = kube.list("pods", OPERATOR_NAMESPACE, "app.kubernetes.io/component=controller")
+    try:
+        address = pods[0]["status"]["podIP"]
+        with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=5) as answer:
+            text = answer.read().decode()
+    except (LookupError, OSError):
+        return 0.0
+    pattern = rf'(?m)^modelmonitor_verdict_age_seconds{{[^}}]*"{namespace}"[^}}]*}} (\S+)'
+    found = re.search(pattern, text)
+    return time.time() - float(found[1]) if found else 0.0

@@ -4,22 +4,19 @@ The model, its traffic and its training are the demo's. The null are held-back J
 flights in random order; then July's. The intervals are 5 s and hold about 250 rows.
 """
 
-import re
 import time
-import urllib.request
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
 from demo.story.flights import MODEL, Flights
-from demo.story.install import NAMESPACE as OPERATOR_NAMESPACE
 from demo.story.kubectl import Kubectl
 from demo.story.watch import MonitorWatch, Seen
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import AlertState, EpisodePhase, MetricState
 from modelmonitor.core.times import parse_time
-from tests.e2e.kit import Kube
+from tests.e2e.kit import Kube, last_judged
 from tests.e2e.release import Release
 from tests.support.kstatus import compute_status
 from tests.support.waiting import wait_until
@@ -112,21 +109,6 @@ def forget(kube: Kube) -> None:
         kube("delete", str(body["kind"]), "e2e-no-running", "--ignore-not-found")
 
 
-def last_judged(kube: Kube) -> float:
-    """Return the end of the last interval that was judged, seconds since the epoch.
-
-    The status says it only when it is written; the controller's own metrics always do.
-    """
-    selector = "app.kubernetes.io/component=controller"
-    (pod,) = kube.list("pods", OPERATOR_NAMESPACE, selector)
-    address = pod["status"]["podIP"]
-    with urllib.request.urlopen(f"http://{address}:8080/metrics", timeout=5) as answer:
-        text = answer.read().decode()
-    pattern = rf'(?m)^modelmonitor_verdict_age_seconds{{[^}}]*"{NAMESPACE}"[^}}]*}} (\S+)'
-    found = re.search(pattern, text)
-    return time.time() - float(found[1]) if found else 0.0
-
-
 def is_firing(monitor: ModelMonitor) -> bool:
     return any(
         metric.state in {MetricState.FIRING, MetricState.RECOVERING}
@@ -174,7 +156,7 @@ def test_nothing_fires_while_null_traffic_is_replayed(
     began, ends = time.monotonic(), set[int]()
 
     def enough() -> bool:
-        ends.add(round(last_judged(kube) / INTERVAL))
+        ends.add(round(last_judged(kube, NAMESPACE) / INTERVAL))
         return len(ends) > NULL_INTERVALS
 
     limit = NULL_INTERVALS * INTERVAL * 2
