@@ -216,9 +216,9 @@ class Planner:
         if retraining is None:
             return None
         now, last = self._clock.monotonic(), self._accepted.get(metadata.uid)
-        if last is not None and last.generation == metadata.generation:
-            if now - last.at < JOB_CHECK_LIFE:
-                return None
+        fresh = last is not None and now - last.at < JOB_CHECK_LIFE
+        if fresh and last is not None and last.generation == metadata.generation:
+            return None
         owner = Owner(key.name, key.namespace, metadata.uid)
         job = job_manifest(retraining.job.template, owner, _trial_episode(key.name), "{}")
         problem = await self._try(key, job)

@@ -1,0 +1,174 @@
+"""The journal: what is stored, in which order it is read, and whose writing is left out."""
+
+import msgspec
+
+from modelmonitor.controller.reconcile.inbox import Inbox
+from modelmonitor.controller.reconcile.journal import Entry
+from modelmonitor.controller.reconcile.judging import Judged, TickFacts
+from modelmonitor.controller.reconcile.revision import RevisionChoice, choose
+from modelmonitor.controller.reconcile.state import MonitorJournal, open_journal
+from modelmonitor.core.wire.pane import Pane
+from tests.controller.memory import Killer, MemoryStore
+from tests.controller.virtual import run
+
+
+def pane(seq: int = 1, start: float = 60.0, **changes: object) -> Pane:
+    fields: dict[str, object] = {
+        "monitorUID": "u",
+        "podUID": "p",
+        "bootID": "b",
+        "seq": seq,
+        "start": start,
+        "end": start + 60,
+        "interval": 60.0,
+        **changes,
+    }
+    return msgspec.convert(fields, Pane)
+
+
+def entry(start: float) -> Entry[TickFacts]:
+    facts = TickFacts(
+        start=start,
+        interval=60.0,
+        expected=1,
+        answered=1,
+        replicas_wanted=1,
+        choice=RevisionChoice(judged="r1"),
+    )
+    return Entry(panes=[pane(start=start)], facts=facts)
+
+
+def judged(until: float) -> Judged:
+    return Judged(interval=60.0, judged_until=until)
+
+
+def journals(*terms: int) -> tuple[dict[str, bytes], list[MonitorJournal]]:
+    objects: dict[str, bytes] = {}
+    return objects, [open_journal(MemoryStore(objects, Killer()), "u", term) for term in terms]
+
+
+def test_entries_before_the_checkpoint_fill_and_those_after_it_are_judged() -> None:
+    async def story() -> None:
+        _, (writer, reader) = journals(1, 2)
+        await writer.append(entry(0), 0)
+        await writer.append(entry(60), 60)
+        await writer.save(judged(120), 0)
+        await writer.append(entry(120), 120)
+        replay = await reader.open(0)
+        assert replay.content == judged(120)
+        assert [each.facts.start for each in replay.filling if each.facts] == [0, 60]
+        assert [each.facts.start for each in replay.judging if each.facts] == [120]
+        assert replay.judging[0].panes == [pane(start=120)]
+
+    run(story())
+
+
+def test_what_no_window_needs_any_more_is_left_out_and_deleted() -> None:
+    async def story() -> None:
+        objects, (writer, reader) = journals(1, 2)
+        for start in (0, 60, 120):
+            await writer.append(entry(start), start)
+        await writer.save(judged(180), 60)
+        assert len([name for name in objects if "/entries/" in name]) == 2
+        assert [each.facts.start for each in (await reader.open(120)).filling if each.facts] == [
+            120
+        ]
+        for _ in range(3):
+            await writer.append(entry(180), 180)
+            await writer.save(judged(240), 60)
+        assert len([name for name in objects if "/checkpoints/" in name]) == 2
+
+    run(story())
+
+
+def test_what_a_leader_of_the_past_still_writes_is_ignored() -> None:
+    async def story() -> None:
+        _, (old, new, reader) = journals(1, 2, 3)
+        await old.append(entry(0), 0)
+        await old.save(judged(60), 0)
+        await new.open(0)
+        await new.save(judged(60), 0)
+        await new.append(entry(60), 60)
+        await old.append(entry(600), 600)
+        await old.save(judged(660), 0)
+        replay = await reader.open(0)
+        assert replay.content == judged(60)
+        assert [each.facts.start for each in replay.judging if each.facts] == [60]
+
+    run(story())
+
+
+def test_a_checkpoint_that_cannot_be_read_gives_way_to_the_one_before() -> None:
+    async def story() -> None:
+        objects, (writer, reader) = journals(1, 2)
+        await writer.append(entry(0), 0)
+        await writer.save(judged(60), 0)
+        await writer.append(entry(60), 60)
+        await writer.save(judged(120), 0)
+        last = max(name for name in objects if "/checkpoints/" in name)
+        objects[last] = b"\xc1"
+        replay = await reader.open(0)
+        assert replay.content == judged(60)
+        assert len(replay.judging) == 1
+
+    run(story())
+
+
+class TestInbox:
+    def test_a_pane_is_taken_once_however_often_it_comes(self) -> None:
+        inbox = Inbox()
+        panes = [pane(1), pane(2, 120.0)]
+        assert inbox.take(panes, monitor="u", pod="p", now=1000) == 2
+        assert inbox.take([*panes, pane(3, 180.0)], monitor="u", pod="p", now=1000) == 1
+        assert [each.seq for each in inbox.drain()] == [1, 2, 3]
+        assert inbox.drain() == []
+        cursor = inbox.cursor("p")
+        assert cursor is not None
+        assert str(cursor) == "b:3"
+
+    def test_panes_that_cannot_be_what_they_say_are_rejected(self) -> None:
+        inbox = Inbox()
+        wrong = [
+            pane(monitorUID="other"),
+            pane(podUID="other"),
+            pane(bootID=""),
+            pane(seq=0),
+            pane(start=61.0),
+            pane(interval=0.0),
+            pane(interval=86400.0),
+            pane(end=500.0),
+            pane(schema=99),
+            pane(start=6000.0, end=6060.0),
+        ]
+        assert inbox.take(wrong, monitor="u", pod="p", now=1000) == 0
+        assert inbox.rejected == len(wrong)
+        assert inbox.applied == {}
+
+    def test_boots_are_forgotten_when_no_collector_can_hold_their_panes(self) -> None:
+        inbox = Inbox()
+        inbox.take([pane(start=60.0)], monitor="u", pod="p", now=1000)
+        inbox.take([pane(start=9000.0, bootID="c")], monitor="u", pod="p", now=10000)
+        inbox.forget_old(12000.0)
+        assert list(inbox.applied) == ["c"]
+
+
+class TestRevision:
+    def test_the_first_revision_is_judged_at_once(self) -> None:
+        assert choose(RevisionChoice(), {"a": 1, "b": 3}).judged == "b"
+
+    def test_another_one_must_lead_for_two_ticks(self) -> None:
+        one = choose(RevisionChoice(judged="a"), {"a": 1, "b": 2})
+        assert one.judged == "a"
+        assert choose(one, {"a": 1, "b": 2}).judged == "b"
+        back = choose(one, {"a": 2, "b": 1})
+        assert choose(back, {"a": 1, "b": 2}).judged == "a"
+
+    def test_a_tie_changes_nothing(self) -> None:
+        choice = RevisionChoice(judged="a")
+        for _ in range(5):
+            choice = choose(choice, {"a": 1, "b": 1})
+        assert choice.judged == "a"
+
+    def test_without_ready_pods_the_choice_stays(self) -> None:
+        assert choose(RevisionChoice(judged="a"), {"a": 0}).judged == "a"
+        assert choose(RevisionChoice(), {"": 4}).judged == ""
