@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -154,6 +156,41 @@ async def test_an_injector_makes_its_certificate_and_publishes_it(
     assert await _trusts(server, "published") == {secret.data["ca.crt"]}
     selector = kubectl.get("mutatingwebhookconfigurations", "published")["webhooks"][0]
     assert selector["objectSelector"] == {"matchLabels": {"never": "matches"}}
+
+
+async def test_the_process_works_until_it_is_told_to_stop(
+    server: KubernetesApiServer, kubectl: Kubectl
+) -> None:
+    kubectl.apply(configuration("of-the-process"))
+    environment = {
+        "KUBECONFIG": str(kubectl.kubeconfig),
+        "MM_NAMESPACE": SYSTEM,
+        "MM_POD_NAME": "i",
+        "MM_COLLECTOR_IMAGE": "c:1",
+        "MM_WEBHOOK_NAME": "of-the-process",
+        "MM_TLS_SECRET": "of-the-process",
+    }
+    # On free ports, and without the time that API servers get to go elsewhere.
+    program = (
+        "import os; from modelmonitor.core.settings import settings_from;"
+        "from modelmonitor.injector import main;"
+        "main.SERVING_PORT = main.METRICS_PORT = main.FAREWELL = 0;"
+        "raise SystemExit(main.run(settings_from(os.environ)))"
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, env=os.environ | environment
+    )
+    try:
+        async with asyncio.timeout(30):
+            while not await _trusts(server, "of-the-process"):
+                assert process.returncode is None
+                await asyncio.sleep(0.05)
+            process.terminate()
+            assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
 
 
 async def _trusts(server: KubernetesApiServer, name: str) -> set[bytes]:

@@ -69,7 +69,7 @@ class Injector:
 
     def webhook(self) -> web.Application:
         """Return the server of the webhook."""
-        return webhook_app(self._admission, self._metrics)
+        return webhook_app(self._admission, self._metrics, lambda: self._leaving)
 
     async def work(self) -> None:
         """Watch monitors and keep certificates and keys, until cancelled."""

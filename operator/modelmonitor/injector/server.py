@@ -27,8 +27,20 @@ _QUIET: Final = frozenset({Skipped.NOT_MONITORED, Skipped.NOT_OURS, Reason.ALREA
 logger = logging.getLogger(__name__)
 
 
-def webhook_app(admission: Admission, metrics: InjectorMetrics) -> web.Application:
-    """Return the server of `POST /mutate`."""
+def webhook_app(
+    admission: Admission, metrics: InjectorMetrics, leaving: Callable[[], bool]
+) -> web.Application:
+    """Return the server of `POST /mutate`.
+
+    Parameters
+    ----------
+    admission
+        Decides.
+    metrics
+        Counts.
+    leaving
+        Returns whether the process is about to end; API servers are then sent away.
+    """
 
     async def mutate(request: web.Request) -> web.Response:
         payload = await request.read()
@@ -40,9 +52,13 @@ def webhook_app(admission: Admission, metrics: InjectorMetrics) -> web.Applicati
             raise web.HTTPBadRequest(text="not an AdmissionReview\n") from error
         with metrics.admission_seconds.time():
             mutation = _decide(admission, review, metrics)
-        return web.Response(
+        answer = web.Response(
             body=encode_review(review.uid, mutation), content_type="application/json"
         )
+        if leaving():
+            # API servers keep connections open, past the moment when a Service forgets a pod.
+            answer.force_close()
+        return answer
 
     app = web.Application(client_max_size=MAX_REVIEW_BYTES)
     app.add_routes([web.post("/mutate", mutate)])
