@@ -1,5 +1,7 @@
 """The whole loop in memory and virtual time: from apply to Ready, alert, Job and recovery."""
 
+import pytest
+
 from tests.controller.virtual import run
 from tests.controller.world import RETRAINING, Traffic, World, spec
 from tests.support.kstatus import KStatus
@@ -46,3 +48,41 @@ def test_a_breach_fires_tells_and_starts_exactly_one_job() -> None:
         await process.stop()
 
     run(story())
+
+
+def test_every_changed_verdict_is_one_line_of_the_decision_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.pod("web-1")
+        world.monitor(spec())
+        process = world.start()
+        await world.serve(3)
+        world.traffic = lambda _pod, _start: Traffic(errors=120)
+        await world.serve(3)
+        await process.stop()
+
+    with caplog.at_level("INFO", logger="modelmonitor.decisions"):
+        run(story())
+    lines = [
+        {field: getattr(record, field) for field in ("metric", "state", "reason", "value")}
+        for record in caplog.records
+        if record.name == "modelmonitor.decisions"
+    ]
+    assert lines == [
+        {"metric": "errors", "state": "OK", "reason": "WithinThreshold", "value": 0.0},
+        {"metric": "traffic", "state": "OK", "reason": "WithinThreshold", "value": 10.0},
+        {"metric": "errors", "state": "Firing", "reason": "Breach", "value": 0.2},
+    ]
+    last = caplog.records[-1]
+    fields = ("monitor", "severity", "threshold", "samples", "window", "since")
+    assert [getattr(last, field) for field in fields] == [
+        "models/m",
+        "Critical",
+        "> 0.05 critical",
+        600,
+        60.0,
+        "2027-01-15T08:04:00Z",
+    ]
