@@ -139,6 +139,15 @@ class TestInbox:
             pane(end=500.0),
             pane(schema=99),
             pane(start=6000.0, end=6060.0),
+            pane(forwardedBytes=-1),
+            pane(observerGapSeconds=float("inf")),
+            pane(requests={"seen": 2**60}),
+            pane(requests={"codes": {"200": -5}}),
+            pane(latency={"Response": {"buckets": {10**6: 1}}}),
+            pane(latency={"Response": {"total": float("nan")}}),
+            pane(columns={"x": {"cells": [-1, 2]}}),
+            pane(columns={"x": {"cells": [0] * 5000}}),
+            pane(columns={"x": {"squares": float("inf")}}),
         ]
         assert inbox.take(wrong, monitor="u", pod="p", now=1000) == 0
         assert inbox.rejected == len(wrong)

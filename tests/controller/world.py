@@ -8,6 +8,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from modelmonitor.api.v1alpha1.monitor import GROUP, INJECTION_LABEL, MONITOR_LABEL
+from modelmonitor.api.v1alpha1.parsing import parse_monitor
+from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.application import Application, Gateways
 from modelmonitor.controller.gateways.api_server import (
     CONFIG_MAPS,
@@ -355,3 +357,8 @@ def spec(**changes: Any) -> dict[str, Any]:
         "metrics": [ERRORS, TRAFFIC],
         **changes,
     }
+
+
+def monitor_spec(fields: Mapping[str, Any]) -> ModelMonitorSpec:
+    """Return a spec as the controller reads it."""
+    return parse_monitor({"metadata": {"name": "m", "namespace": NAMESPACE}, "spec": fields}).spec

@@ -1,8 +1,4 @@
-"""Panes as they come in: each is taken once, and only if it can be what it says it is.
-
-A collector runs in a user's pod, so that a pane is a claim: it must be of this monitor and of the
-pod that it was pulled from, start at a multiple of the interval, and not lie in the future.
-"""
+"""Panes as they come in: each is taken once, and only if it can be what it says it is."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -10,16 +6,11 @@ from typing import Final
 import msgspec
 
 from modelmonitor.controller.gateways.collectors import Cursor
-from modelmonitor.core.wire.pane import PANE_SCHEMA, Pane
+from modelmonitor.controller.reconcile.belief import believable
+from modelmonitor.core.wire.pane import Pane
 
-READABLE_SCHEMAS: Final = frozenset({PANE_SCHEMA})
-"""This schema and the two before, once there are any."""
-FUTURE_LEEWAY: Final = 60.0
-"""Seconds by which a pod's clock may be ahead."""
 REMEMBERED: Final = 3 * 3600.0
 """Seconds for which the boot of a collector is remembered; it keeps panes for two hours."""
-LONGEST_INTERVAL: Final = 3600.0
-"""Seconds; the API allows no longer one."""
 MAX_REMEMBERED: Final = 4096
 """Boots at most; beyond that the oldest are forgotten."""
 
@@ -60,7 +51,7 @@ class Inbox:
         for pane in panes:
             if self._is_known(pane):
                 continue
-            if not _believable(pane, monitor, pod, now):
+            if not believable(pane, monitor=monitor, pod=pod, now=now):
                 self.rejected += 1
                 continue
             self.note(pane)
@@ -109,17 +100,3 @@ class Inbox:
     def _is_known(self, pane: Pane) -> bool:
         boot = self.applied.get(pane.bootID)
         return boot is not None and pane.seq <= boot.seq
-
-
-def _believable(pane: Pane, monitor: str, pod: str, now: float) -> bool:
-    return (
-        pane.schema in READABLE_SCHEMAS
-        and pane.monitorUID == monitor
-        and pane.podUID == pod
-        and bool(pane.bootID)
-        and pane.seq > 0
-        and 0 < pane.interval <= LONGEST_INTERVAL
-        and pane.start % pane.interval == 0
-        and pane.start <= pane.end <= pane.start + pane.interval
-        and pane.end <= now + FUTURE_LEEWAY
-    )

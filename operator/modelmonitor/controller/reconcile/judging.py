@@ -100,9 +100,18 @@ class Memory:
         )
 
 
+def on_grid(time: float, interval: float) -> float:
+    """Return the multiple of an interval that a time is meant to be.
+
+    Intervals such as 5.1 s have no exact multiples; equal ticks must have equal starts all the
+    same, whoever computed them.
+    """
+    return round(time / interval) * interval
+
+
 def fresh(interval: float, now: float) -> Memory:
     """Return the memory of a monitor that is seen for the first time; the present tick is first."""
-    return Memory(interval=interval, judged_until=now // interval * interval)
+    return Memory(interval=interval, judged_until=int(now / interval) * interval)
 
 
 def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
@@ -120,7 +129,8 @@ def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
     facts: dict[float, TickFacts] = {}
     for entry in entries:
         for pane in entry.panes:
-            panes.setdefault(pane.start, []).append(_lean(pane))
+            start = on_grid(pane.start, judged.interval)
+            panes.setdefault(start, []).append(_lean(pane))
         if entry.facts is not None and entry.facts.interval == judged.interval:
             facts[entry.facts.start] = entry.facts
     memory.ticks = [_tick(facts[start], panes.get(start, [])) for start in sorted(facts)]
@@ -141,10 +151,9 @@ def due_ticks(memory: Memory, until: float, most: float) -> list[float]:
         Ticks that ended longer ago than this are given up, in seconds before `until`.
     """
     interval = memory.interval
-    last = until // interval * interval
-    first = max(memory.judged_until, (until - most) // interval * interval)
-    count = round((last - first) / interval)
-    return [first + number * interval for number in range(max(0, count))]
+    last = int(until / interval + 1e-9)  # a scheduler is as exact as floats are
+    first = max(round(memory.judged_until / interval), int((until - most) / interval))
+    return [number * interval for number in range(first, last)]
 
 
 def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
@@ -152,13 +161,13 @@ def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
     for full in panes:
         if full.interval != memory.interval:
             continue  # the interval was changed; counted by another clock
-        pane = _lean(full)
-        if pane.start >= memory.judged_until:
-            memory.early.setdefault(pane.start, []).append(pane)
+        pane, start = _lean(full), on_grid(full.start, memory.interval)
+        if start >= memory.judged_until:
+            memory.early.setdefault(start, []).append(pane)
             continue
         memory.late += 1
         for position, tick in enumerate(memory.ticks):
-            if tick.start == pane.start:
+            if tick.start == start:
                 memory.ticks[position] = _with_pane(tick, pane)
 
 
@@ -179,8 +188,8 @@ def judge(
         The tick; not before `memory.judged_until`.
     """
     memory.ticks.append(_tick(facts, memory.early.pop(facts.start, [])))
-    memory.early = {start: panes for start, panes in memory.early.items() if start >= facts.end}
-    memory.judged_until = facts.end
+    memory.early = {start: panes for start, panes in memory.early.items() if start > facts.start}
+    memory.judged_until = on_grid(facts.end, facts.interval)
     memory.choice = facts.choice
     horizon = facts.end - max(lookback(spec), facts.interval)
     memory.ticks = [tick for tick in memory.ticks if tick.start >= horizon - facts.interval / 2]
