@@ -1,6 +1,7 @@
 """Panes add up: the order of replicas and of time does not matter."""
 
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from modelmonitor.core.panes import (
     MixedPanesError,
     Traffic,
     columns_of,
+    is_sound,
     sum_columns,
     sum_traffic,
     traffic_of,
@@ -139,3 +141,28 @@ def test_errors_are_the_declared_codes_and_requests_without_response(
 ) -> None:
     codes = {"200": 90, "404": 1, "429": 4, "500": 2, "503": 1, "none": 2}
     assert traffic_of([pane(0, requests=requests(100, codes=codes))]).errors(classes) == errors
+
+
+@steady
+@given(PANES)
+def test_what_collectors_count_is_sound(one: Pane) -> None:
+    assert is_sound(one)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"forwardedBytes": -1},
+        {"requests": RequestCounts(seen=2**60)},
+        {"requests": RequestCounts(codes={"200": -5})},
+        {"latency": {"Response": LatencyCounts(buckets={10**9: 1}, count=1)}},
+        {"latency": {"Response": LatencyCounts(buckets={1: 1}, count=1, total=float("nan"))}},
+        {"columns": {"x": ColumnCounts(cells=[1, 2**63])}},
+        {"columns": {"x": ColumnCounts(missing=-1)}},
+        {"columns": {"x": ColumnCounts(total=float("inf"))}},
+        {"observerGapSeconds": float("nan")},
+        {"end": 0.0},
+    ],
+)
+def test_numbers_that_counting_cannot_give_are_not_sound(fields: dict[str, Any]) -> None:
+    assert not is_sound(pane(0, **fields))

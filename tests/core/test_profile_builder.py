@@ -309,3 +309,26 @@ def test_a_profile_with_too_many_envelopes_is_refused() -> None:
 def _with_envelopes(profile: Profile, envelopes: list[Any]) -> Profile:
     changed = msgspec.structs.replace(profile.columns[0], envelopes=envelopes)
     return msgspec.structs.replace(profile, columns=[changed])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rows": -1}, "rows: counts must be 0"),
+        ({"rows": 10**30}, "rows: counts must be 0"),
+        ({"firstTime": "yesterday"}, "firstTime: "),
+        ({"lastTime": "2026-01-01T00:00:00"}, "lastTime: .* has no time zone"),
+    ],
+)
+def test_a_profile_with_impossible_facts_is_refused(change: dict[str, Any], words: str) -> None:
+    profile = msgspec.structs.replace(build_profile({"x": normal()}), **change)
+    with pytest.raises(InvalidProfileError, match=words):
+        load_profile(canonical(profile))
+
+
+def test_a_profile_with_impossible_counts_is_refused() -> None:
+    profile = build_profile({"x": normal()})
+    cells = [2**62, *profile.columns[0].cells[1:]]
+    bad = msgspec.structs.replace(profile.columns[0], cells=cells)
+    with pytest.raises(InvalidProfileError, match="counts must be 0"):
+        load_profile(canonical(msgspec.structs.replace(profile, columns=[bad])))

@@ -132,3 +132,14 @@ def test_recover_at_holds_an_alert_though_nothing_is_breached() -> None:
 def test_a_pane_that_is_there_twice_counts_once() -> None:
     one = pane(0, requests=requests(60))
     assert judge(spec_of(RATE), [tick(0, one, one)]).value == pytest.approx(1.0)
+
+
+def test_a_pane_with_impossible_numbers_is_not_believed() -> None:
+    lie = pane(0, boot="b", latency=latencies(at_1000000000=5), requests=requests(10**30))
+    verdict = judge(spec_of(RATE), [tick(0, pane(0, requests=requests(120)), lie)])
+    assert verdict.value == pytest.approx(2.0)
+
+
+def test_a_rate_whose_window_is_not_full_is_unknown() -> None:
+    verdict = judge(spec_of({**RATE, "window": "5m"}), [tick(0, pane(0))])
+    assert (verdict.outcome, verdict.reason) == (Outcome.UNKNOWN, "WarmingUp")

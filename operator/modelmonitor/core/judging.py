@@ -9,7 +9,7 @@ from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.panes import Traffic
 from modelmonitor.core.thresholds import Comparison, compare, describe
-from modelmonitor.core.verdict import ColumnFinding, Level, Outcome, Verdict
+from modelmonitor.core.verdict import ColumnFinding, Outcome, Verdict
 from modelmonitor.core.windows import COVERAGE_FLOOR, Window, coverage
 
 NAMED_COLUMNS: Final = 3
@@ -157,12 +157,14 @@ def judged(
         refusal = Refusal(VerdictReason.NOT_A_NUMBER, f"{measured.text}: not a finite number")
         return unknown(metric, refusal, window, samples=measured.samples)
     found = comparison or compare(threshold, measured.value)
-    reason, relation = VerdictReason.WITHIN_THRESHOLD, "within"
-    if found.level is not None:
-        reason, relation = VerdictReason.BREACH, "in breach of"
-    elif not found.recovered:
-        reason, relation = VerdictReason.NOT_RECOVERED, f"not yet past {threshold.recover_at}, but"
     words = describe(threshold)
+    if found.level is not None:
+        reason, relation = VerdictReason.BREACH, f"in breach of {words}"
+    elif found.recovered:
+        reason, relation = VerdictReason.WITHIN_THRESHOLD, f"threshold {words}"
+    else:
+        reason = VerdictReason.NOT_RECOVERED
+        relation = f"threshold {words}, not yet on the safe side of {threshold.recover_at}"
     return Verdict(
         metric=metric.name,
         outcome=Outcome.NO_BREACH if found.level is None else Outcome.BREACH,
@@ -174,9 +176,7 @@ def judged(
         samples=measured.samples,
         window=window.seconds,
         reason=reason.value,
-        message=f"{measured.text}, {relation} {words}"
-        if relation != "within"
-        else f"{measured.text}, threshold {words}",
+        message=f"{measured.text}, {relation}",
         findings=measured.findings,
     )
 
@@ -199,10 +199,3 @@ def named(findings: Sequence[ColumnFinding], template: str) -> str:
 def worst_first(findings: Sequence[ColumnFinding]) -> tuple[ColumnFinding, ...]:
     """Return findings ordered by evidence, then by value, then by name."""
     return tuple(sorted(findings, key=lambda each: (-each.log_evidence, -each.value, each.column)))
-
-
-def severer(left: Level | None, right: Level | None) -> Level | None:
-    """Return the severer of two levels."""
-    if Level.CRITICAL in {left, right}:
-        return Level.CRITICAL
-    return left or right

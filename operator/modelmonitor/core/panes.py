@@ -17,6 +17,11 @@ from modelmonitor.core.latency import merge
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
 from modelmonitor.core.wire.pane import NO_RESPONSE, ColumnCounts, LatencyCounts, Pane
 
+LARGEST_COUNT: Final = 2**48
+"""More than any replica counts in an interval; tens of thousands of panes add up without loss."""
+LARGEST_BUCKET: Final = 4096
+"""Latency buckets beyond this are longer than any connection lasts."""
+
 Counts = NDArray[np.int64]
 Key = TypeVar("Key", str, int)
 
@@ -134,6 +139,34 @@ def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:
         )
     return sum_columns(
         {name: _column(counts) for name, counts in pane.columns.items()} for pane in taken
+    )
+
+
+def is_sound(pane: Pane) -> bool:
+    """Return whether every number of a pane is one that counting can give.
+
+    A collector runs in a user's pod, so that a pane may hold anything: numbers below 0, or so large
+    that adding them up fails, are no counts.
+    """
+    requests = pane.requests
+    counts = [pane.forwardedBytes, pane.copiedBytes, pane.droppedBytes]
+    counts += [requests.seen, requests.decoded, requests.sampled]
+    counts += [*requests.undecodable.values(), *requests.codes.values()]
+    floats = [pane.start, pane.end - pane.start, pane.observerGapSeconds]
+    for latency in pane.latency.values():
+        counts += [latency.count, *latency.buckets.values()]
+        floats.append(latency.total)
+        if any(abs(index) > LARGEST_BUCKET for index in latency.buckets):
+            return False
+    for column in pane.columns.values():
+        counts += [column.rows, column.missing, column.mismatched, column.infinite]
+        counts += [column.below, column.above, column.unknown, *column.cells]
+        if not (math.isfinite(column.total) and math.isfinite(column.squares)):
+            return False
+    return (
+        min(counts) >= 0
+        and max(counts) <= LARGEST_COUNT
+        and all(math.isfinite(number) and number >= 0 for number in floats)
     )
 
 

@@ -12,6 +12,8 @@ from typing import Final
 
 import msgspec
 
+from modelmonitor.core.times import parse_time
+
 PROFILE_SCHEMA: Final = 1
 PROFILE_KEY: Final = "profile.json"
 MAX_PROFILE_BYTES: Final = 900 * 1024
@@ -20,6 +22,7 @@ MAX_CUTS: Final = 256
 MAX_CATEGORIES: Final = 1024
 MAX_NAME: Final = 128
 MAX_ENVELOPES: Final = 8
+MAX_COUNT: Final = 2**48
 
 
 class ColumnKind(StrEnum):
@@ -169,6 +172,8 @@ def _check(profile: Profile) -> None:
         raise InvalidProfileError(
             f"columns: there are {len(profile.columns)}, allowed are 1 to {MAX_COLUMNS}"
         )
+    _check_counts([profile.rows], "rows")
+    _check_times(profile)
     names: set[str] = set()
     for column in profile.columns:
         if not column.name or len(column.name) > MAX_NAME:
@@ -177,6 +182,21 @@ def _check(profile: Profile) -> None:
             raise InvalidProfileError(f"columns: {column.name} is there twice")
         names.add(column.name)
         _check_column(column)
+
+
+def _check_times(profile: Profile) -> None:
+    for name, text in (("firstTime", profile.firstTime), ("lastTime", profile.lastTime)):
+        if not text:
+            continue
+        try:
+            parse_time(text)
+        except ValueError as error:
+            raise InvalidProfileError(f"{name}: {error}") from error
+
+
+def _check_counts(counts: list[int], where: str) -> None:
+    if any(not 0 <= count <= MAX_COUNT for count in counts):
+        raise InvalidProfileError(f"{where}: counts must be 0 to {MAX_COUNT}")
 
 
 def _check_column(column: ColumnProfile) -> None:
@@ -197,8 +217,9 @@ def _check_column(column: ColumnProfile) -> None:
         ColumnKind.NUMERIC: len(column.cuts) + 1,
         ColumnKind.CATEGORICAL: len(column.categories) + 1,
     }.get(column.kind, 0)
-    if len(column.cells) != expected or any(cell < 0 for cell in column.cells):
-        raise InvalidProfileError(f"{where}.cells: must be {expected} counts of at least 0")
+    if len(column.cells) != expected:
+        raise InvalidProfileError(f"{where}.cells: must be {expected} counts")
+    _check_counts([column.rows, column.missing, *column.cells], where)
     if not math.isfinite(column.phi) or column.phi < 1:
         raise InvalidProfileError(f"{where}.phi: must be at least 1")
     if column.role is not ColumnRole.INPUT and column.locator is None:

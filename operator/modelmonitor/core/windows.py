@@ -13,7 +13,7 @@ from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.panes import ColumnTotals, Traffic, sum_traffic, traffic_of
+from modelmonitor.core.panes import ColumnTotals, Traffic, is_sound, sum_traffic, traffic_of
 from modelmonitor.core.wire.pane import Pane
 
 COVERAGE_FLOOR: Final = 0.9
@@ -73,8 +73,9 @@ class Tick:
 
     @cached_property
     def distinct(self) -> tuple[Pane, ...]:
-        """Its panes without repetitions: (bootID, seq) names a pane once and for all."""
-        return tuple({(pane.bootID, pane.seq): pane for pane in self.panes}.values())
+        """Its believable panes without repetitions: (bootID, seq) names one once and for all."""
+        named = {(pane.bootID, pane.seq): pane for pane in self.panes}
+        return tuple(pane for pane in named.values() if is_sound(pane))
 
     @cached_property
     def origins(self) -> Mapping[tuple[str, str], tuple[Pane, ...]]:
