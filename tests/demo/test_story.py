@@ -10,7 +10,7 @@ from rich.console import Console
 
 from demo.flights.kube import rolled_out
 from demo.story.chapters import july_intervals, shell_words
-from demo.story.controller import judged_intervals
+from demo.story.controller import judged_intervals, wait_for_judged
 from demo.story.install import Installation
 from demo.story.kubectl import Kubectl, KubectlError, MissingError
 from demo.story.timeline import Timeline, clock
@@ -281,3 +281,28 @@ def test_judged_intervals_are_read_from_the_controllers_metrics(fake_kubectl: Fa
         esac"""
     )
     assert judged_intervals(kubectl) == 82
+
+
+def counting_kubectl(fake_kubectl: Fake, tmp_path: Path, *counts: int) -> Kubectl:
+    """Return a cluster whose one controller tells these counts, one after the other, to the end."""
+    script = tmp_path / "counts"
+    script.write_text("".join(f"modelmonitor_ticks_judged_total {count}.0\n" for count in counts))
+    return fake_kubectl(
+        f"""case "$*" in
+        *--raw*) head -n 1 {script}; [ $(wc -l < {script}) -eq 1 ] || sed -i 1d {script} ;;
+        *) echo '{{"items": [{{"metadata": {{"name": "a"}}}}]}}' ;;
+        esac"""
+    )
+
+
+def test_judged_intervals_are_awaited_even_if_the_controller_is_restarted(
+    fake_kubectl: Fake, tmp_path: Path
+) -> None:
+    kubectl = counting_kubectl(fake_kubectl, tmp_path, 40, 42, 1, 3, 9)
+    assert wait_for_judged(kubectl, wanted=5, interval=0.5) == 5
+
+
+def test_intervals_that_are_not_judged_end_the_story(fake_kubectl: Fake, tmp_path: Path) -> None:
+    kubectl = counting_kubectl(fake_kubectl, tmp_path, 40, 42)
+    with pytest.raises(ExpectationError, match="of 3 intervals"):
+        wait_for_judged(kubectl, wanted=3, interval=0.05)
