@@ -56,6 +56,8 @@ def run(settings: Settings) -> int:
     configure_logging(settings.logging_level)
     # Kopf tells of every event that a handler took; what matters is told by us.
     logging.getLogger("kopf").setLevel(logging.WARNING)
+    # It also warns that signals do not reach its thread: they are ours.
+    logging.getLogger("kopf._core.reactor.running").setLevel(logging.ERROR)
     try:
         return asyncio.run(Process(settings).run())
     except PermanentError:
