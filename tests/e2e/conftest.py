@@ -53,11 +53,10 @@ def demo_image(images: Images) -> str:
 
 
 @pytest.fixture(scope="session")
-def release(platform: Local, images: Images) -> Release:
+def release(kube: Kube, platform: Local, images: Images) -> Release:
     """Install the chart, or upgrade it to the images of this checkout."""
-    installed = Release(
-        Installation(platform.environment), images.operator, images.collector, BROKEN_COLLECTOR
-    )
+    installation = Installation(platform.environment)
+    installed = Release(kube, installation, images.operator, images.collector, BROKEN_COLLECTOR)
     installed.use_collector(images.collector)
     return installed
 

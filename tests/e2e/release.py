@@ -5,13 +5,16 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-from demo.story.install import Installation
+from demo.story.install import NAMESPACE, Installation
+from tests.e2e.kit import Kube
+from tests.support.waiting import wait_until
 
 
 @dataclass(frozen=True)
 class Release:
     """The installed chart."""
 
+    kube: Kube
     installation: Installation
     operator: str
     """Image of controller and injector, `repository:tag`."""
@@ -20,8 +23,13 @@ class Release:
     """An image that starts and exits at once."""
 
     def use_collector(self, image: str) -> None:
-        """Inject this collector image from now on; return when all is ready."""
+        """Inject this collector image from now on; return when nobody injects another one."""
         self.installation.install(self.operator, image)
+        wait_until("only new injectors", self._injectors_are_new, 60)
+
+    def _injectors_are_new(self) -> bool:
+        pods = self.kube.list("pods", NAMESPACE, "app.kubernetes.io/component=injector")
+        return not any("deletionTimestamp" in pod["metadata"] for pod in pods)
 
     def kill_controller(self) -> None:
         """Kill the controller's process with SIGKILL; the kubelet starts it again."""

@@ -28,13 +28,14 @@ def release(release: Release) -> Iterator[Release]:
     release.use_collector(release.collector)
 
 
-def ready_replicas(room: Room) -> int:
-    status: Body = room.kube.get("deployment", "model", room.name)["status"]
-    return int(status.get("readyReplicas", 0)) if is_current(status) else 0
-
-
-def is_current(status: Body) -> bool:
-    return bool(status.get("updatedReplicas") == REPLICAS and status.get("replicas") == REPLICAS)
+def is_rolled_out(room: Room) -> bool:
+    """Say whether all replicas are of the newest template and ready."""
+    deployment = room.kube.get("deployment", "model", room.name)
+    status: Body = deployment["status"]
+    counts = ("replicas", "updatedReplicas", "readyReplicas")
+    return status["observedGeneration"] >= deployment["metadata"]["generation"] and all(
+        status.get(count) == REPLICAS for count in counts
+    )
 
 
 def roll_out_and_wait(room: Room) -> float:
@@ -43,7 +44,7 @@ def roll_out_and_wait(room: Room) -> float:
     began = time.monotonic()
     wait_until(
         f"{REPLICAS} ready replicas of the new template",
-        lambda: ready_replicas(room) == REPLICAS,
+        lambda: is_rolled_out(room),
         PATIENCE,
         explain=lambda: room.kube("describe", "pods", "-n", room.name)[-4000:],
     )
