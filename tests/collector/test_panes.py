@@ -5,6 +5,7 @@ import math
 import random
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ COLUMNS = (
     score("predict_proba", "predict_proba", 1, 0.0, 0.25, 0.5, 0.75, 1.0),
 )
 V2 = "/v2/models/flight-delay/infer"
+BRIEF = "/v2/models/brief/infer"
+"""Answered with an empty object: what is large on its way there does not come back."""
 
 
 def infer(connection: Any) -> None:
@@ -63,6 +66,8 @@ def infer(connection: Any) -> None:
 
 
 def _answer(path: bytes, body: bytes) -> tuple[int, bytes]:
+    if path == BRIEF.encode():
+        return 200, b"{}"
     try:
         document = json.loads(body)
         if path == b"/predict":
@@ -221,7 +226,7 @@ def test_what_cannot_be_decoded_is_counted_by_its_reason(collector: Collector) -
     assert post(collector.port, good, V2, {"Inference-Header-Content-Length": "9"})[0] == 200
     wide = json.dumps(nested([[0.1, 0.2]] * 400_000)).encode()
     assert len(wide) > 4 * 1024 * 1024
-    assert post(collector.port, wide, V2)[0] == 200
+    assert post(collector.port, wide, BRIEF) == (200, b"{}")
     assert post(collector.port, b"no JSON", V2)[0] == 500, "an error is no prediction"
     assert post(collector.port, good, V2)[0] == 200
     panes = collector.pull_until(
@@ -275,17 +280,20 @@ def test_latency_is_the_clients_even_when_the_observer_lags(tmp_path: Path) -> N
     with raw_model(answer) as model, running_collector(tmp_path, model.port) as collector:
         collector.configure(configuration_for(interval=3600.0))
         stopped = collector.kill("mm-observer", signal.SIGSTOP)
+        begun = time.monotonic()
         for _ in range(5):
             assert post(collector.port, b"{}") == (200, b"done")
+        clients = (time.monotonic() - begun) / 5
         collector.kill("mm-observer", signal.SIGCONT)
         assert stopped == collector.children()["mm-observer"]
         collector.process.send_signal(signal.SIGTERM)
         final = collector.pull_until(lambda panes: panes[-1:] != [] and panes[-1].final, "final")
         latency = final[-1].latency
     assert latency["Response"].count == 5
-    # 0.3 s at the model, and what this machine adds; not the second that the observer slept.
-    assert latency["Response"].total / 5 == pytest.approx(0.3, rel=0.2)
-    assert latency["FirstByte"].total / 5 == pytest.approx(0.2, rel=0.2)
+    # The model's own times, and what the client saw, with its connection; never what the
+    # observer slept.
+    assert 0.3 * 0.99 <= latency["Response"].total / 5 <= clients
+    assert 0.2 * 0.99 <= latency["FirstByte"].total / 5 <= clients - 0.1 * 0.99
 
 
 def test_requests_without_an_answer_have_the_code_none(tmp_path: Path) -> None:

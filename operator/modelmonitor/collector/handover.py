@@ -19,6 +19,17 @@ HEAD_BYTES: Final = _HEAD.size
 MAX_PAYLOAD: Final = 1 << 20
 """No record is longer; a longer one means that the stream is broken."""
 
+REQUEST_LINES: Final = (
+    b"POST ",
+    b"GET ",
+    b"PUT ",
+    b"HEAD ",
+    b"PATCH ",
+    b"DELETE ",
+    b"OPTIONS ",
+)
+"""How bytes begin from which a connection can be followed again, after some were lost."""
+
 
 class Kind(IntEnum):
     """What a record says about its connection."""

@@ -28,6 +28,8 @@ OBSERVER_NICE: Final = 10
 """The observer gives way to the splice and to the model."""
 OBSERVER_SHARE: Final = 0.7
 """Of the container's memory limit; at the limit the kernel would end the whole container."""
+OBSERVER_LEAST: Final = 128 * 1024 * 1024
+"""Bytes of address space without which it cannot even start; it touches about half of it."""
 
 
 def run(variables: Mapping[str, str]) -> int:
@@ -79,7 +81,7 @@ def _observer(
     os.nice(OBSERVER_NICE)
     limit = memory_limit()
     if limit is not None:
-        allowed = int(limit * OBSERVER_SHARE)
+        allowed = max(int(limit * OBSERVER_SHARE), OBSERVER_LEAST)
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
     # One thread of linear algebra; each more would reserve memory that counts as used.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -69,11 +69,13 @@ class Supervisor:
         captured: Sequence[tuple[CapturedPort, socket.socket]],
         panes: socket.socket,
         roles: Roles,
+        hang_seconds: float = HANG_SECONDS,
     ) -> None:
         self._environment = environment
         self._captured = captured
         self._panes = panes
         self._roles = roles
+        self._hang_seconds = hang_seconds
         self._children: dict[str, Child] = {}
         self._restarts = {
             SPLICE: Restarts(longest_pause=SPLICE_PAUSE),
@@ -226,7 +228,7 @@ class Supervisor:
     def _check_observer(self) -> None:
         """Replace an observer that hangs; a frozen machine gets one more second to thaw."""
         child = self._children.get(OBSERVER)
-        silent = child is not None and time.monotonic() - child.heard > HANG_SECONDS
+        silent = child is not None and time.monotonic() - child.heard > self._hang_seconds
         if child is not None and silent and self._suspected:
             logger.warning("the observer hangs: replacing it")
             child.kill()

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import httptools
 
+from modelmonitor.collector.handover import REQUEST_LINES
 from modelmonitor.collector.observer.bodies import Body
 from modelmonitor.collector.observer.exchange import SWITCHING_PROTOCOLS, Exchange
 
@@ -26,15 +27,6 @@ KEPT_HEADERS: Final = frozenset(
         b"x-request-id",
         b"ce-id",
     }
-)
-REQUEST_LINES: Final = (
-    b"POST ",
-    b"GET ",
-    b"PUT ",
-    b"HEAD ",
-    b"PATCH ",
-    b"DELETE ",
-    b"OPTIONS ",
 )
 MAX_HEAD: Final = 64 * 1024
 MAX_PIPELINED: Final = 1024

@@ -14,7 +14,8 @@ from prometheus_client.registry import Collector
 
 from modelmonitor.collector.observer.state import State
 from modelmonitor.collector.observer.totals import Totals
-from modelmonitor.core.latency import cumulative
+from modelmonitor.core.latency import cumulative, merge
+from modelmonitor.core.wire.pane import LATENCY_RESPONSE, LatencyCounts
 
 PREFIX: Final = "modelmonitor_collector_"
 LATENCY_BOUNDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -60,7 +61,8 @@ class CollectorMetrics(Collector):
         )
 
     def _latency(self) -> Metric:
-        counts = self._totals.latency.counts()
+        open_pane = self._state.book.tally.latency().get(LATENCY_RESPONSE, LatencyCounts())
+        counts = merge([self._totals.latency, open_pane])
         passed = cumulative(counts, LATENCY_BOUNDS)
         buckets = [
             *(

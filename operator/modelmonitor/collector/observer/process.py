@@ -153,7 +153,7 @@ class Observer:
         self._ask_for_copies()
 
     def _pane_closed(self, pane: Pane) -> None:
-        self._totals.panes += 1
+        self._totals.add_pane(pane)
         self._state.shelf.add(pane)
         self._state.news.announce()
 

@@ -8,7 +8,6 @@ from modelmonitor.collector.observer.book import PaneBook
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.framing import HTTPConnection
-from modelmonitor.collector.observer.tally import response_seconds
 from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.collector.protocols.base import UndecodableError
 from modelmonitor.core.wire.configuration import CollectorConfiguration
@@ -106,8 +105,6 @@ class Recorder:
     def _count(self, exchange: Exchange) -> None:
         self._book.tally.add_exchange(exchange)
         self._totals.codes[exchange.code] += 1
-        if exchange.status:
-            self._totals.latency.add(response_seconds(exchange))
 
     def _decode(self, exchange: Exchange) -> None:
         # The configuration may have changed since the request began.

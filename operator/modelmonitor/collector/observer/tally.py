@@ -8,7 +8,7 @@ from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.core.columns import ColumnCounter
 from modelmonitor.core.latency import LatencyCounter
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.profile import MAX_NAME, ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import (
     LATENCY_FIRST_BYTE,
@@ -53,11 +53,14 @@ class Tally:
     def add_exchange(self, exchange: Exchange) -> None:
         """Count a request that is over."""
         self._codes[exchange.code] += 1
-        if exchange.target is not None and exchange.target.model:
-            self.model = exchange.target.model
-            self.version = exchange.target.version or self.version
+        target = exchange.target
+        if target is not None and target.model and exchange.succeeded:
+            self.model = target.model[:MAX_NAME]
+            self.version = target.version[:MAX_NAME] or self.version
         if exchange.status:
-            self._latency[LATENCY_RESPONSE].add(response_seconds(exchange))
+            self._latency[LATENCY_RESPONSE].add(
+                max(0, exchange.response_end - exchange.request_end) * MICROSECONDS
+            )
             self._latency[LATENCY_FIRST_BYTE].add(
                 max(0, exchange.first_byte - exchange.request_end) * MICROSECONDS
             )
@@ -66,7 +69,7 @@ class Tally:
         """Count the rows of a sampled request."""
         self._sampled += 1
         self._decoded += 1
-        self.version = decoded.version or self.version
+        self.version = decoded.version[:MAX_NAME] or self.version
         rows = decoded.inputs.rows
         for column, values in zip(self._inputs, decoded.inputs.columns, strict=True):
             if values is None:
@@ -119,11 +122,6 @@ class Tally:
             for column in (*self._inputs, *self._outputs)
             if column.counted
         }
-
-
-def response_seconds(exchange: Exchange) -> float:
-    """Return the time from the last byte of the request to the last of the response."""
-    return max(0, exchange.response_end - exchange.request_end) * MICROSECONDS
 
 
 class _BufferedColumn:

@@ -1,5 +1,6 @@
 """Which decoder reads a message, and which requests are predictions at all."""
 
+import functools
 import re
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -14,6 +15,8 @@ from modelmonitor.collector.protocols.openinference import (
 AUTO: Final = "Auto"
 OPEN_INFERENCE: Final = "OpenInference"
 JSON: Final = "JSON"
+MAX_PATH: Final = 1024
+"""Bytes; a longer path is no prediction server's."""
 
 _V2_INFER: Final = re.compile(r"/v2/models/([^/]+)(?:/versions/([^/]+))?/infer")
 _V1_PREDICT: Final = re.compile(r"/v1/models/([^/:]+)(?:/versions/([^/:]+))?:predict")
@@ -34,6 +37,7 @@ class Target(NamedTuple):
     version: str = ""
 
 
+@functools.lru_cache(maxsize=256)
 def target_of(protocol: str, method: bytes, path: bytes, content_type: bytes) -> Target:
     """Return what a request is for.
 
@@ -44,6 +48,8 @@ def target_of(protocol: str, method: bytes, path: bytes, content_type: bytes) ->
     method, path, content_type
         From the request's head; path without query.
     """
+    if len(path) > MAX_PATH:
+        return Target(inference=False)
     text = path.decode("utf-8", errors="replace")
     match = _V2_INFER.fullmatch(text) or _V1_PREDICT.fullmatch(text)
     model, version = (unquote(part or "") for part in match.groups()) if match else ("", "")

@@ -16,6 +16,9 @@ from modelmonitor.collector.splice.copier import Copier, Flow
 
 WRITE_BUFFER: Final = 256 * 1024
 """Bytes that wait for a slow reader before the other side is no longer read."""
+ABANDONED_SECONDS: Final = 60.0
+"""A client that does not end its side so long after the model has ended its own is let go, as the
+kernel would let it go if it had been the model's (net.ipv4.tcp_fin_timeout)."""
 QUIET_SECONDS: Final = 0.5
 """A connection on which the model spoke last and nothing moved for so long is idle."""
 
@@ -96,6 +99,11 @@ class End(asyncio.Protocol):
                 peer.reset()
         self._owner.side_lost()
 
+    def close(self) -> None:
+        """End this side in order; what waits to be written still is."""
+        if self.transport is not None:
+            self.transport.close()
+
     def reset(self) -> None:
         """End this side with a reset; what waits to be written is thrown away."""
         if self.transport is not None:
@@ -106,7 +114,7 @@ class End(asyncio.Protocol):
 class SplicedConnection:
     """A client's connection joined with one to the model."""
 
-    __slots__ = ("_copier", "_flow", "_on_lost", "_spoke", "answered", "client", "model")
+    __slots__ = ("_copier", "_flow", "_on_lost", "_silent", "_spoke", "answered", "client", "model")
 
     def __init__(
         self,
@@ -120,7 +128,8 @@ class SplicedConnection:
         self._flow = flow
         self._copier = copier
         self._on_lost = on_lost
-        self._spoke = 0.0
+        self._spoke = time.monotonic()
+        self._silent = True
         self.answered = False
         """The model spoke last: no client waits for the first byte of a response."""
         self.client = End(self, Kind.REQUEST, client)
@@ -130,6 +139,7 @@ class SplicedConnection:
     def forwarded(self, kind: Kind, data: bytes) -> None:
         """Note that bytes were forwarded."""
         self.answered = kind is Kind.RESPONSE
+        self._silent = False
         self._spoke = time.monotonic()
         self._copier.add(self._flow, kind, data)
 
@@ -139,10 +149,14 @@ class SplicedConnection:
             self._copier.closed(self._flow)
             self._on_lost(self)
 
+    def let_go(self, now: float) -> None:
+        """End the connection if the model has ended its side long ago and nothing moved since."""
+        if self.model.ended and now - self._spoke > ABANDONED_SECONDS:
+            self.client.close()
+            self.model.close()
+
     def idle(self, now: float) -> bool:
         """Return whether a client would lose nothing if the connection ended now."""
-        if self.model.ended or self.model.lost:
-            return True
-        if self._spoke == 0.0:
+        if self._silent or self.model.ended or self.model.lost:
             return True
         return self.answered and now - self._spoke > QUIET_SECONDS

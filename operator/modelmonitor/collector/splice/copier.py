@@ -11,7 +11,13 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from modelmonitor.collector.handover import Kind, Statistics, encode_head, encode_statistics
+from modelmonitor.collector.handover import (
+    REQUEST_LINES,
+    Kind,
+    Statistics,
+    encode_head,
+    encode_statistics,
+)
 
 FLUSH_SECONDS: Final = 0.02
 FLUSH_BYTES: Final = 256 * 1024
@@ -28,15 +34,6 @@ MAX_CONTROL_RECORDS: Final = 20_000
 COPY_ON: Final = b"+"
 COPY_OFF: Final = b"-"
 
-_REQUEST_LINES: Final = (
-    b"POST ",
-    b"GET ",
-    b"PUT ",
-    b"HEAD ",
-    b"PATCH ",
-    b"DELETE ",
-    b"OPTIONS ",
-)
 _NOTHING: Final = Statistics(0, 0, 0)
 
 
@@ -145,7 +142,7 @@ class Copier:
             if (
                 kind is not Kind.REQUEST
                 or self._waiting_bytes + len(self._sending) > RESUME_BELOW
-                or not data.startswith(_REQUEST_LINES)
+                or not data.startswith(REQUEST_LINES)
             ):
                 return False
             self._append(Kind.RESYNC, flow)

@@ -22,6 +22,8 @@ from modelmonitor.collector.splice.listener import Listener
 DRAIN_SECONDS: Final = 7.0
 """Longest wait for requests in flight; the rest of 10 s is for the last pane."""
 DRAIN_POLL_SECONDS: Final = 0.02
+LET_GO_SECONDS: Final = 15.0
+"""How often abandoned connections are looked for."""
 MAX_CONNECTION: Final = 1 << 32
 
 Captured: TypeAlias = Sequence[tuple[CapturedPort, socket.socket]]
@@ -54,6 +56,7 @@ class Worker:
         self._loop.add_reader(self._control.fileno(), self._hear)
         for listener in self._listeners:
             listener.start()
+        self._let_go()
         await self._gone.wait()
 
     def attach(self, stream: socket.socket) -> None:
@@ -78,6 +81,13 @@ class Worker:
             self._connections.discard(connection)
             connection.model.reset()
             client.close()
+
+    def _let_go(self) -> None:
+        """End connections that the model ended and nobody uses any more."""
+        now = time.monotonic()
+        for connection in list(self._connections):
+            connection.let_go(now)
+        self._loop.call_later(LET_GO_SECONDS, self._let_go)
 
     def _hear(self) -> None:
         while (said := self._control.receive()) is not None:
