@@ -95,6 +95,14 @@ def test_numbers_are_counted_as_numpy_counts_them(values: list[Any]) -> None:
         assert counts.squares == pytest.approx(np.square(finite).sum())
 
 
+def test_one_absurd_number_does_not_spoil_the_sums() -> None:
+    counter = ColumnCounter(ColumnKind.NUMERIC, cuts=[0.0])
+    counter.add([1.0, 2.0, 1e300, -1e308])
+    counts = counter.counts()
+    assert counts.cells == [1, 3]
+    assert (counts.total, counts.squares, counts.infinite) == (3.0, 5.0, 0)
+
+
 def test_text_where_a_number_belongs_is_a_mismatch_even_if_it_could_be_read() -> None:
     counter = ColumnCounter(ColumnKind.NUMERIC, cuts=[0.0])
     counter.add([1.0, "1", None, [2.0], 10**400, -(10**400)])

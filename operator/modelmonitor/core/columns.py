@@ -25,6 +25,9 @@ Values: TypeAlias = "Sequence[Any] | NDArray[Any]"
 
 SKETCH_K: Final = 200
 """Size of the KLL sketch: 1.1 kB, rank error 1.33 %."""
+LARGEST_SUMMED: Final = 1e100
+"""Numbers beyond are counted in their cell but left out of the sums: one 1e300 from a caller would
+make the sum of squares infinite, and a pane with it is not believed."""
 
 _EXACT_INTEGERS: Final = 1e15
 """Floats below this are written as integers; above, not every integer is a float."""
@@ -180,9 +183,10 @@ class ColumnCounter:
             self._above += int((numbers > self._cuts[-1]).sum())
         finite = numbers[np.isfinite(numbers)]
         self._infinite += numbers.size - finite.size
-        with np.errstate(over="ignore"):  # 1e300 is a number too; its square is infinite
-            self._total += float(finite.sum())
-            self._squares += float(np.square(finite).sum())
+        summed = finite[np.abs(finite) <= LARGEST_SUMMED]
+        self._total += float(summed.sum())
+        self._squares += float(np.square(summed).sum())
+        with np.errstate(over="ignore"):
             self._sketch.update(finite.astype(np.float32))
 
     def _add_categories(self, values: Values) -> None:
