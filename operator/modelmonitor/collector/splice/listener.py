@@ -25,6 +25,9 @@ POLL_SECONDS: Final = 0.05
 """How often a model that refuses is asked again."""
 ACCEPT_AGAIN_SECONDS: Final = 0.1
 """Pause after an accept that failed for want of descriptors or memory."""
+PROBE_SECONDS: Final = 0.1
+"""Pause before a client is reset while the model has not started: a reset that overtakes the end
+of the handshake would fail the startup probe, which needs to see an open port only."""
 ACCEPTS_AT_ONCE: Final = 64
 
 _LOOPBACKS: Final = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
@@ -105,6 +108,8 @@ class Listener:
         try:
             model = await self._dial()
         except OSError as error:
+            if not self._model_seen:
+                await asyncio.sleep(PROBE_SECONDS)
             sockets.reset_on_close(client)
             client.close()
             if isinstance(error, ConnectionRefusedError):
@@ -162,10 +167,16 @@ class Listener:
             # Not the loop's sock_connect: it looks numbers up in a pool of threads.
             failure = model.connect_ex((address, self._upstream))
             if failure == errno.EINPROGRESS:
+                # On loopback the answer is there already; asking is cheaper than waiting for it.
+                failure = model.connect_ex((address, self._upstream))
+            if failure == errno.EALREADY:
                 await self._writable(model)
                 failure = model.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            if failure:
+            if failure not in {0, errno.EISCONN}:
                 raise OSError(failure, os.strerror(failure))
+            if model.getsockname() == model.getpeername():
+                # The kernel gave this end the very port it dialled: it speaks with itself.
+                raise ConnectionRefusedError(f"port {self._upstream} is closed")
         except BaseException:
             model.close()
             raise

@@ -90,7 +90,7 @@ class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Numeric: counts in (cut[i-1], cut[i]], length cuts + 1; a value equal to a cut lies in the
     cell that ends there. Categorical: counts by the baseline's category order, then the rest."""
     total: float = 0.0
-    """Sum of finite numbers."""
+    """Sum of finite numbers; those beyond 1e100 are left out of both sums."""
     squares: float = 0.0
     """Sum of squares of finite numbers."""
     sketch: bytes = b""
