@@ -30,7 +30,10 @@ JOB_SECONDS: Final = 5.0
 SLOW_SECONDS: Final = 3.0
 """How long the slow replica waits before each answer."""
 
+ROWS_PER_SECOND: Final = 50
+"""What the client of the manifests sends."""
 LATENCY: Final = "latency-p95"
+"""The metric with the threshold that a slow replica breaches."""
 
 _READY: Final = 60.0
 _WARM: Final = 180.0
@@ -83,7 +86,7 @@ class Story:
         """Apply the monitor, restart the pods once, and wait until everything is judged OK."""
         self.timeline.chapter(
             "One resource",
-            "The monitor names the Deployment, the baseline, eight metrics and a Job that "
+            "The monitor names the Deployment, the baseline, the metrics and a Job that "
             "retrains. Pods that run already are left alone: who wants them watched restarts "
             "them, and each comes back with a collector beside the model.",
         )
@@ -109,9 +112,9 @@ class Story:
         self.timeline.chapter(
             "Nothing happens, and nothing fires",
             f"Flights of the same two months, in random order, for {NULL_INTERVALS} intervals of "
-            f"{interval:.0f} s with about {50 * interval:.0f} rows each. (In time order one day's "
-            "weather would fill whole windows; whether that is drift is another question, and "
-            "not this demo's.)",
+            f"{interval:.0f} s with about {ROWS_PER_SECOND * interval:.0f} rows each. (In time "
+            "order one day's weather would fill whole windows; whether that is drift is another "
+            "question, and not this demo's.)",
         )
         before = time.monotonic()
         with self.timeline.step(f"{NULL_INTERVALS} intervals"):
@@ -127,9 +130,7 @@ class Story:
         pod = self.flights.pods()[0]
         self.timeline.chapter(
             "A threshold, as you know it",
-            f"One replica is made {SLOW_SECONDS:g} s slower. The threshold of {LATENCY} is 1 s for "
-            "a warning and 2 s for critical, held for 10 s; the alert ends when the latency has "
-            "been below 0.8 s for 10 s.",
+            f"One replica is made {SLOW_SECONDS:g} s slower. {in_words(watch.latest().monitor)}",
         )
         inside = f"kubectl exec -n flights {pod} -c mlserver --"
         self.timeline.command(f"{inside} sh -c 'echo {SLOW_SECONDS:g} > /tmp/slow'")
@@ -297,6 +298,20 @@ def state_of(monitor: ModelMonitor, name: str) -> MetricState | None:
     """Return the alert state of one metric, None while it has not been judged."""
     one = metric(monitor, name)
     return one.state if one else None
+
+
+def in_words(monitor: ModelMonitor) -> str:
+    """Return the latency threshold as a sentence, empty if there is none."""
+    for declared in monitor.spec.metrics:
+        if declared.name == LATENCY and declared.threshold is not None:
+            limit = declared.threshold
+            return (
+                f"The threshold of {LATENCY} is {limit.warning} s for a warning and "
+                f"{limit.critical} s for critical, held for {limit.pending_for}; the alert ends "
+                f"when the latency has been below {limit.recover_at} s for "
+                f"{limit.keep_firing_for}."
+            )
+    return ""
 
 
 def phase_of(monitor: ModelMonitor) -> EpisodePhase | None:

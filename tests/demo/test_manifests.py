@@ -5,9 +5,10 @@ import pytest
 
 from demo.flights.columns import INPUTS
 from demo.flights.prepare import SEASONS
-from demo.story.chapters import LATENCY
+from demo.story.chapters import LATENCY, ROWS_PER_SECOND, SLOW_SECONDS, in_words
 from demo.story.flights import CLIENT, FIRST_TRAINING, IMAGE, MANIFESTS, MODEL, Flights
 from demo.story.kubectl import Kubectl
+from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
 from modelmonitor.api.v1alpha1.monitor import INJECTION_LABEL, ModelMonitor
 
 FILES = sorted(path.name for path in MANIFESTS.glob("*.yaml"))
@@ -111,3 +112,20 @@ def test_the_deployment_serves_the_model_of_the_first_training() -> None:
     (model,) = [one for one in PODS[MODEL]["volumes"] if one["name"] == "model"]
     published = f"--publish-as={model['configMap']['name']}"
     assert published in PODS[FIRST_TRAINING]["containers"][0]["args"]
+
+
+def test_an_interval_holds_enough_rows_to_judge_and_the_story_says_how_many() -> None:
+    monitor = ModelMonitor.model_validate(only("ModelMonitor", MODEL))
+    assert f"--rows-per-second={ROWS_PER_SECOND}" in PODS[CLIENT]["containers"][0]["args"]
+    assert ROWS_PER_SECOND * parse_duration(monitor.spec.interval) >= 200
+
+
+def test_a_slow_replica_is_slow_enough_for_the_threshold_that_the_story_tells_of() -> None:
+    monitor = ModelMonitor.model_validate(only("ModelMonitor", MODEL))
+    (metric,) = [one for one in monitor.spec.metrics if one.name == LATENCY]
+    assert metric.threshold is not None
+    assert metric.threshold.critical is not None
+    assert parse_decimal(metric.threshold.critical) < SLOW_SECONDS
+    told = in_words(monitor)
+    assert f"{metric.threshold.critical} s for critical" in told
+    assert f"below {metric.threshold.recover_at} s" in told
