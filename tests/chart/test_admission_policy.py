@@ -211,6 +211,7 @@ def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(
         ("controller", "delete", "jobs.batch", MODELS, False),
         ("controller", "list", "replicasets.apps", MODELS, True),
         ("controller", "create", "events", MODELS, True),
+        ("controller", "list", "events", MODELS, True),
         ("controller", "get", "configmaps", MODELS, True),
         ("controller", "list", "configmaps", MODELS, False),
         ("controller", "patch", "deployments.apps", MODELS, False),

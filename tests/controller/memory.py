@@ -98,6 +98,17 @@ class Cluster:
         return [body for (kind, _, _), body in self.objects.items() if kind == resource]
 
 
+def _selector(text: str) -> dict[str, str]:
+    return dict(part.split("=", 1) for part in text.split(",") if part)
+
+
+def _field(body: Mapping[str, Any], path: str) -> Any:
+    value: Any = body
+    for name in path.split("."):
+        value = value[name]
+    return value
+
+
 class MemoryApiServer:
     """`ApiServer` on a `Cluster`, for one process."""
 
@@ -113,15 +124,16 @@ class MemoryApiServer:
         return copy.deepcopy(self._cluster.objects.get((resource, namespace or "", name)))
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str = ""
+        self, resource: Resource, namespace: str | None, labels: str = "", fields: str = ""
     ) -> Sequence[Body]:
         await self._enter(f"list {resource.kind}")
-        wanted = dict(part.split("=", 1) for part in labels.split(",") if part)
+        wanted = _selector(labels)
         return [
             copy.deepcopy(body)
             for body in self._cluster.all(resource)
             if namespace in {None, body["metadata"].get("namespace")}
             and wanted.items() <= (body["metadata"].get("labels") or {}).items()
+            and all(_field(body, path) == value for path, value in _selector(fields).items())
         ]
 
     async def get_version(

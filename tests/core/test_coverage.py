@@ -51,6 +51,7 @@ def judge(*pods: PodView, **changes: Any) -> Coverage:
     values: dict[str, Any] = {
         "namespace": "models",
         "monitor": "flight",
+        "uid": "u1",
         "created": CREATED,
         "workload": Workload("Deployment", "m"),
         "pods": pods,
@@ -183,6 +184,22 @@ def test_the_collector_of_another_monitor_is_not_ours() -> None:
     assert told(coverage)[1] == "AwaitingRecreation"
     assert coverage.missed[0].message == "it carries the collector of monitor another"
     assert coverage.counts.injected == 0
+
+
+def test_the_collector_of_a_deleted_monitor_of_the_same_name_is_not_ours() -> None:
+    before = CollectorView(IMAGE, monitor_uid="u0", started=True)
+    own = CollectorView(IMAGE, monitor_uid="u1", started=True)
+    coverage = judge(injected("m-0", collector=own), injected("m-1", collector=before))
+    assert told(coverage) == (
+        "False",
+        "AwaitingRecreation",
+        (
+            "1 of 2 pods carries a collector of its own; m-1: it carries the collector of a "
+            "deleted monitor of this name, which obeys no other; run `kubectl rollout restart "
+            "deployment/m -n models`"
+        ),
+    )
+    assert told(judge(injected("m-0", collector=own)))[1] == "AllInjected"
 
 
 def test_no_more_collectors_are_reachable_than_there_are() -> None:

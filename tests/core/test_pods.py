@@ -196,6 +196,35 @@ def test_a_pod_that_has_ended_does_not_count(phase: str) -> None:
     assert not pod(running(4), phase=phase).counts
 
 
+@pytest.mark.parametrize(
+    ("environment", "monitors"),
+    [
+        ([{"name": "MM_MONITOR_UID", "value": "u1"}], ["u1"]),
+        ([{"name": "MM_MONITOR_UID", "value": ""}], ["u1", "u2"]),
+        (
+            [{"name": "MM_POD_UID", "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}}],
+            ["u1", "u2"],
+        ),
+    ],
+)
+def test_a_collector_serves_the_monitor_whose_uid_it_was_given(
+    environment: list[dict[str, Any]], monitors: list[str]
+) -> None:
+    body = {
+        "metadata": {
+            "name": "x",
+            "uid": "u",
+            "creationTimestamp": at(0),
+            "labels": {"modelmonitor.dev/monitor": "flight"},
+        },
+        "spec": {"initContainers": [{"name": "mm-collector", "image": IMAGE, "env": environment}]},
+        "status": {"initContainerStatuses": [{"name": "mm-collector"}]},
+    }
+    view = pod_view(body, ["http"])
+    assert [uid for uid in ("u1", "u2") if view.collects_for("flight", uid)] == monitors
+    assert not view.collects_for("other", "u1")
+
+
 def test_a_pod_without_a_collector_says_what_would_hinder_one() -> None:
     assert pod(None).obstacle is None
     body = {

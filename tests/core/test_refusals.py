@@ -78,6 +78,10 @@ def test_failures_of_a_stateful_set_are_its_events() -> None:
         3600,
         0,
     ]
+    lately = create_failures(
+        Workload("StatefulSet", "model"), [], events, parse_time("2026-01-31T12:30:00Z")
+    )
+    assert lately == found[:1]
 
 
 QUOTA = 'pods "m-abc-x" is forbidden: exceeded quota: full, requested: {}, used: {}, limited: {}'

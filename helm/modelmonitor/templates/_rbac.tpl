@@ -36,9 +36,10 @@
 - apiGroups: [batch]
   resources: [jobs]
   verbs: [create, get, list, watch]
+# Transitions are posted; pods that a StatefulSet is refused exist only as its events.
 - apiGroups: [""]
   resources: [events]
-  verbs: [create]
+  verbs: [create, list]
 {{- end -}}
 
 {{/* What the injector may do where monitors are. */}}

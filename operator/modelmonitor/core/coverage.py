@@ -34,6 +34,8 @@ class CoverageView:
 
     namespace: str
     monitor: str
+    uid: str
+    """Of the monitor."""
     created: float
     """When the monitor was created, seconds since the epoch."""
     workload: Workload
@@ -59,6 +61,8 @@ class MissedPod:
     name: str
     reason: CollectorsReason
     message: str
+    foreign: bool = False
+    """It carries a collector that obeys another monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,8 @@ _BY_URGENCY: Final = (
 def judge_coverage(view: CoverageView) -> Coverage:
     """Return the counts, the condition CollectorsReady, and each missed pod with its reason."""
     pods = sorted((pod for pod in view.pods if pod.counts), key=lambda pod: pod.name)
-    injected = [pod for pod in pods if _is_injected(pod, view)]
-    missed = tuple(_miss(pod, view) for pod in pods if not _is_injected(pod, view))
+    injected = [pod for pod in pods if pod.collects_for(view.monitor, view.uid)]
+    missed = tuple(_miss(pod, view) for pod in pods if not pod.collects_for(view.monitor, view.uid))
     counts = CollectorCounts(
         matched=len(pods),
         injected=len(injected),
@@ -97,10 +101,6 @@ def judge_coverage(view: CoverageView) -> Coverage:
     return Coverage(counts, _condition(view, counts, injected, missed), missed)
 
 
-def _is_injected(pod: PodView, view: CoverageView) -> bool:
-    return pod.collector is not None and pod.monitor == view.monitor
-
-
 def _image(pod: PodView) -> str:
     return "" if pod.collector is None else pod.collector.image
 
@@ -108,11 +108,8 @@ def _image(pod: PodView) -> str:
 def _miss(pod: PodView, view: CoverageView) -> MissedPod:
     obstacle = pod.obstacle
     if obstacle is None and pod.collector is not None:
-        return MissedPod(
-            pod.name,
-            CollectorsReason.AWAITING_RECREATION,
-            f"it carries the collector of monitor {pod.monitor}",
-        )
+        reason = CollectorsReason.AWAITING_RECREATION
+        return MissedPod(pod.name, reason, _whose(pod, view), foreign=True)
     hindrance = _hindrance(view, obstacle)
     if hindrance is not None:
         return MissedPod(pod.name, *hindrance)
@@ -126,6 +123,12 @@ def _miss(pod: PodView, view: CoverageView) -> MissedPod:
         "it was created after the monitor and still got no collector: no injector answered, or "
         "the namespace was enabled later; look at the injector's pods and log",
     )
+
+
+def _whose(pod: PodView, view: CoverageView) -> str:
+    if pod.monitor == view.monitor:
+        return "it carries the collector of a deleted monitor of this name, which obeys no other"
+    return f"it carries the collector of monitor {pod.monitor}"
 
 
 def _hindrance(
@@ -195,8 +198,10 @@ def _condition(
 def _of_missed(
     view: CoverageView, counts: CollectorCounts, missed: Sequence[MissedPod]
 ) -> ConditionDraft:
-    first = min(missed, key=lambda pod: _BY_URGENCY.index(pod.reason))
-    if first.reason is CollectorsReason.AWAITING_RECREATION:
+    first = min(missed, key=lambda pod: (_BY_URGENCY.index(pod.reason), not pod.foreign))
+    if first.foreign:
+        message = f"{_carry(counts)} of its own; {first.name}: {first.message}; {_restart(view)}"
+    elif first.reason is CollectorsReason.AWAITING_RECREATION:
         message = f"{_carry(counts)}; {_restart(view)}"
     elif first.reason is CollectorsReason.NOT_INJECTED:
         message = f"{_carry(counts)}; {first.name}: {first.message}; then {_restart(view)}"

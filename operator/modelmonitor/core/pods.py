@@ -11,7 +11,7 @@ from typing import Any, Final
 from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
 from modelmonitor.core.capture import CaptureObstacle, capture_obstacle
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.wire.configuration import CONTAINER_NAME
+from modelmonitor.core.wire.configuration import CONTAINER_NAME, ENV_MONITOR_UID
 from modelmonitor.core.workloads import Workload, revision_of, workload_of
 
 Json = Mapping[str, Any]
@@ -28,6 +28,9 @@ class CollectorView:
     """The collector of a pod."""
 
     image: str
+    monitor_uid: str = ""
+    """UID of the only monitor that it obeys; empty if it was injected before its monitor was known,
+    and obeys whichever configures it."""
     started: bool = False
     """It runs and has passed its startup probe."""
     restarts: int = 0
@@ -67,6 +70,17 @@ class PodView:
     def counts(self) -> bool:
         """Whether it is one of the pods that serve or are about to."""
         return not self.deleting and not self.ended
+
+    def collects_for(self, monitor: str, uid: str) -> bool:
+        """Return whether it carries a collector that this monitor can use.
+
+        A monitor that was deleted and made again has the name of the one before, but another UID,
+        and the collectors of before refuse it.
+        """
+        collector = self.collector
+        return (
+            collector is not None and self.monitor == monitor and collector.monitor_uid in {"", uid}
+        )
 
 
 def pod_view(pod: Json, port_names: Sequence[str]) -> PodView:
@@ -112,22 +126,28 @@ def _collector(spec: Json, status: Json) -> CollectorView | None:
     if position is None:
         return None
     image = str(containers[position].get("image", ""))
+    monitor_uid = _environment(containers[position]).get(ENV_MONITOR_UID, "")
     statuses = {one["name"]: one for one in status.get("initContainerStatuses") or []}
     mine: Json | None = statuses.get(CONTAINER_NAME)
     if mine is None:
-        return CollectorView(image)
+        return CollectorView(image, monitor_uid)
     state: Json = mine.get("state") or {}
     before = [statuses.get(one["name"], {}) for one in containers[:position]]
     waiting: Json = state.get("waiting") or {}
     ended = _last_end(mine)
     return CollectorView(
         image,
+        monitor_uid,
         started="running" in state and bool(mine.get("started")),
         restarts=int(mine.get("restartCount", 0)),
         awaited_since=_awaited_since(status, mine, before, ended),
         reason=str(waiting.get("reason") or ended.get("reason") or ""),
         message=_last_line(waiting, ended),
     )
+
+
+def _environment(container: Json) -> dict[str, str]:
+    return {one["name"]: one.get("value") or "" for one in container.get("env") or []}
 
 
 def _last_line(waiting: Json, ended: Json) -> str:

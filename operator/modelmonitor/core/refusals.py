@@ -5,6 +5,7 @@ ReplicaSet, or an event FailedCreate of a StatefulSet. Only refusals that the co
 caused are of interest.
 """
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload
 
 Json = Mapping[str, Any]
 
+FAILED_CREATE: Final = "FailedCreate"
+"""Reason of the condition and of the event."""
 _OUR_RESOURCES: Final = frozenset(
     {"cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"}
 )
@@ -38,7 +41,10 @@ class CreateFailure:
 
 
 def create_failures(
-    workload: Workload, owned: Iterable[Json], events: Iterable[Json] = ()
+    workload: Workload,
+    owned: Iterable[Json] = (),
+    events: Iterable[Json] = (),
+    since: float = -math.inf,
 ) -> tuple[CreateFailure, ...]:
     """Return why pods of a workload cannot be created, the newest failure first.
 
@@ -49,8 +55,10 @@ def create_failures(
     owned
         ReplicaSets of its namespace, as JSON; those of other owners are left out.
     events
-        Events of a StatefulSet, as JSON; others than its FailedCreate are left out. The caller
-        gives only recent ones, because an event does not end when its cause does.
+        Events of a StatefulSet, as JSON; others than its FailedCreate are left out.
+    since
+        Seconds since the epoch; events before it are left out, because an event does not end when
+        its cause does.
     """
     failures = []
     if workload.kind == DEPLOYMENT:
@@ -61,16 +69,17 @@ def create_failures(
             for condition in (replica_set.get("status") or {}).get("conditions") or []
             if condition.get("type") == "ReplicaFailure"
             and condition.get("status") == "True"
-            and condition.get("reason") == "FailedCreate"
+            and condition.get("reason") == FAILED_CREATE
         ]
     elif workload.kind == STATEFUL_SET:
-        failures = [
+        told = [
             _of_event(event)
             for event in events
-            if event.get("reason") == "FailedCreate"
+            if event.get("reason") == FAILED_CREATE
             and (event.get("involvedObject") or {}).get("kind") == STATEFUL_SET
             and event["involvedObject"].get("name") == workload.name
         ]
+        failures = [failure for failure in told if failure.since >= since]
     return tuple(sorted(failures, key=lambda failure: -failure.since))
 
 

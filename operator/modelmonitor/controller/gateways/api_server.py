@@ -84,9 +84,9 @@ class ApiServer(Protocol):
         ...
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str = ""
+        self, resource: Resource, namespace: str | None, labels: str = "", fields: str = ""
     ) -> Sequence[Body]:
-        """Return the objects of a namespace (None: of all) that a label selector picks."""
+        """Return the objects of a namespace (None: of all) that both selectors pick."""
         ...
 
     async def get_version(

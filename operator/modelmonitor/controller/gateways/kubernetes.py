@@ -101,10 +101,11 @@ class KubernetesApiServer:
             return None
 
     async def list(
-        self, resource: Resource, namespace: str | None, labels: str = ""
+        self, resource: Resource, namespace: str | None, labels: str = "", fields: str = ""
     ) -> Sequence[Body]:
         """See `ApiServer.list`."""
-        query = [("labelSelector", labels)] if labels else []
+        selectors = [("labelSelector", labels), ("fieldSelector", fields)]
+        query = [(name, selector) for name, selector in selectors if selector]
         return await self._list(resource.path(namespace), query, _JSON)
 
     async def get_version(

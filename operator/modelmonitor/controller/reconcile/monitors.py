@@ -167,7 +167,8 @@ class Reconciler:
                 ReadyReason.ACCESS_DENIED,
                 f"the operator may not list the target's pods: {error}; check its role",
             )
-            return replace(plan, target=None, target_problem=problem), Seen(key.name, None)
+            seen = Seen(key.name, monitor.metadata.uid, None)
+            return replace(plan, target=None, target_problem=problem), seen
 
     async def _collect(
         self, key: Key, monitor: ModelMonitor, state: MonitorState, plan: Plan, seen: Seen
@@ -175,7 +176,7 @@ class Reconciler:
         """Pull and configure where that is due; return the digest that collectors should have."""
         services = self._services
         now = services.clock.now()
-        for session in state.collection.meet(collector_pods(seen.pods, key.name), now):
+        for session in state.collection.meet(collector_pods(seen.collected), now):
             services.spawn(
                 services.puller.farewell(state.collection, session, lambda: self._wake(key))
             )

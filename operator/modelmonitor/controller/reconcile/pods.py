@@ -18,20 +18,12 @@ def target_pods(
     return tuple(view for view in views if view.workload == target.workload and not view.ended)
 
 
-def is_collected(pod: PodView, monitor: str) -> bool:
-    """Return whether a pod carries the collector of this monitor."""
-    return pod.collector is not None and pod.monitor == monitor
-
-
-def collector_pods(pods: Sequence[PodView], monitor: str) -> list[CollectorPod]:
-    """Return the pods whose collectors can be spoken to."""
+def collector_pods(pods: Sequence[PodView]) -> list[CollectorPod]:
+    """Return those of a monitor's pods whose collectors can be spoken to."""
     return [
         CollectorPod(CollectorAddress(pod.uid, pod.name, pod.address), leaving=pod.deleting)
         for pod in pods
-        if is_collected(pod, monitor)
-        and pod.address
-        and pod.collector is not None
-        and pod.collector.awaited_since is None
+        if pod.address and pod.collector is not None and pod.collector.awaited_since is None
     ]
 
 

@@ -18,7 +18,6 @@ from modelmonitor.controller.reconcile.collection import Collection
 from modelmonitor.controller.reconcile.judging import Memory
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.plan import Plan, plan_drafts
-from modelmonitor.controller.reconcile.pods import is_collected
 from modelmonitor.controller.reconcile.ticking import Seen
 from modelmonitor.controller.runtime.metrics import MetricSnapshot, MonitorSnapshot
 from modelmonitor.core.status import (
@@ -126,10 +125,9 @@ def availability(
     """
     if seen.target is None:
         return UNRESOLVED
-    collected = [pod for pod in seen.pods if is_collected(pod, seen.monitor)]
-    if seen.pods and not collected:
+    if seen.pods and not seen.collected:
         return NO_COLLECTORS
-    ready = [pod for pod in collected if pod.ready and not pod.deleting]
+    ready = [pod for pod in seen.collected if pod.ready and not pod.deleting]
     problems = collection.problems()
     if not ready or not problems or len(problems) < len(collection.sessions):
         return None

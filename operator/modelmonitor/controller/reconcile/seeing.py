@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import CollectorsReason, ConditionType
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import CollectorCounts, ConditionStatus
-from modelmonitor.controller.gateways.api_server import PODS, REPLICA_SETS
+from modelmonitor.controller.gateways.api_server import EVENTS, PODS, REPLICA_SETS
 from modelmonitor.controller.gateways.errors import GatewayError
 from modelmonitor.controller.reconcile.announce import EventReason
 from modelmonitor.controller.reconcile.objects import Key, Target
@@ -20,12 +21,16 @@ from modelmonitor.core.breaker import BreakerDecision, InjectionView, decide_inj
 from modelmonitor.core.capture import capture_obstacle
 from modelmonitor.core.coverage import CoverageView, judge_coverage
 from modelmonitor.core.pods import PodView
-from modelmonitor.core.refusals import CreateFailure, create_failures
+from modelmonitor.core.refusals import FAILED_CREATE, CreateFailure, create_failures
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.workloads import DEPLOYMENT
 
 logger = logging.getLogger(__name__)
+
+REFUSED_LATELY: Final = 300.0
+"""Seconds for which an event tells of a refusal that lasts. A StatefulSet pauses ever longer, up to
+17 minutes, between its tries, but the breaker need see only one of the first."""
 
 UNRESOLVED = ConditionDraft(
     ConditionType.COLLECTORS_READY,
@@ -56,20 +61,41 @@ async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Pl
     """
     target = plan.target
     if target is None:
-        return Seen(key.name, None)
+        return Seen(key.name, monitor.metadata.uid, None)
     bodies = await services.api.list(PODS, key.namespace, target.selector)
     ports = [port.name for port in monitor.spec.collection.ports]
-    return Seen(
-        key.name, target, target_pods(bodies, target, ports), await _failures(services, key, target)
-    )
+    pods = target_pods(bodies, target, ports)
+    failures = await _failures(services, key, monitor, target, pods)
+    return Seen(key.name, monitor.metadata.uid, target, pods, failures)
 
 
-async def _failures(services: Services, key: Key, target: Target) -> Sequence[CreateFailure]:
-    """Return why pods of the target cannot be created; only Deployments keep that as a state."""
-    if target.workload.kind != DEPLOYMENT:
+async def _failures(
+    services: Services, key: Key, monitor: ModelMonitor, target: Target, pods: Sequence[PodView]
+) -> Sequence[CreateFailure]:
+    """Return why pods of the target cannot be created.
+
+    Only a Deployment's ReplicaSets keep that as a state. A StatefulSet tells it by events, which
+    mean something while a pod is missing, and only if they are younger than what changed last.
+    """
+    workload = target.workload
+    if workload.kind == DEPLOYMENT:
+        owned = await services.api.list(REPLICA_SETS, key.namespace, target.selector)
+        return create_failures(workload, owned)
+    if sum(pod.counts for pod in pods) >= target.replicas:
         return ()
-    owned = await services.api.list(REPLICA_SETS, key.namespace, target.selector)
-    return create_failures(target.workload, owned)
+    fields = {
+        "involvedObject.kind": workload.kind,
+        "involvedObject.name": workload.name,
+        "reason": FAILED_CREATE,
+    }
+    events = await services.api.list(
+        EVENTS, key.namespace, fields=",".join(f"{path}={value}" for path, value in fields.items())
+    )
+    changed = parse_time(monitor.metadata.creation_timestamp)
+    if monitor.status.injection is not None:
+        changed = max(changed, parse_time(monitor.status.injection.since))
+    since = max(changed, services.clock.now() - REFUSED_LATELY)
+    return create_failures(workload, events=events, since=since)
 
 
 def judge_injection(
@@ -104,6 +130,7 @@ def judge_injection(
         CoverageView(
             namespace=key.namespace,
             monitor=key.name,
+            uid=monitor.metadata.uid,
             created=parse_time(monitor.metadata.creation_timestamp),
             workload=target.workload,
             pods=seen.pods,

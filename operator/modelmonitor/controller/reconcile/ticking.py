@@ -22,7 +22,7 @@ from modelmonitor.controller.reconcile.judging import (
 )
 from modelmonitor.controller.reconcile.objects import Key, Target
 from modelmonitor.controller.reconcile.opening import save_state
-from modelmonitor.controller.reconcile.pods import is_collected, ready_by_revision
+from modelmonitor.controller.reconcile.pods import ready_by_revision
 from modelmonitor.controller.reconcile.revision import RevisionChoice, choose
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
@@ -58,6 +58,8 @@ class Seen:
     """The target and its pods as they are now."""
 
     monitor: str
+    uid: str
+    """Of the monitor."""
     target: Target | None
     pods: Sequence[PodView] = ()
     failures: Sequence[CreateFailure] = ()
@@ -68,6 +70,11 @@ class Seen:
         """The pods that serve."""
         return [pod for pod in self.pods if pod.ready and not pod.deleting]
 
+    @property
+    def collected(self) -> list[PodView]:
+        """The pods that carry a collector of this monitor."""
+        return [pod for pod in self.pods if pod.collects_for(self.monitor, self.uid)]
+
     def facts(self, memory: Memory, start: float, choice: RevisionChoice) -> TickFacts:
         """Return the facts of a tick whose panes have entered.
 
@@ -77,12 +84,11 @@ class Seen:
         has measured nothing: its silence must not be taken for no traffic.
         """
         ready = self.ready
-        collected = any(is_collected(pod, self.monitor) for pod in self.pods)
         delivered = {pane.podUID for pane in memory.early.get(start, [])}
         return TickFacts(
             start=start,
             interval=memory.interval,
-            expected=len(ready) if collected else 0,
+            expected=len(ready) if self.collected else 0,
             answered=sum(pod.uid in delivered for pod in ready),
             replicas_wanted=None if self.target is None else self.target.replicas,
             choice=choice,
