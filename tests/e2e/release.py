@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,22 +34,21 @@ class Release:
 
     def kill_controller(self) -> None:
         """Kill the controller's process with SIGKILL; the kubelet starts it again."""
-        processes = _processes(b"modelmonitor", b"controller")
-        assert processes, "no controller process was found on this machine"
+        pods = self.kube.list("pods", NAMESPACE, "app.kubernetes.io/component=controller")
+        names = {pod["metadata"]["name"] for pod in pods}
+        processes = [process for name in names for process in _processes_of_pod(name)]
+        assert processes, f"no process of {names} was found on this machine"
         for process in processes:
             os.kill(process, signal.SIGKILL)
 
 
-def _processes(*words: bytes) -> list[int]:
-    """Return the processes of this machine whose command line ends with these words."""
+def _processes_of_pod(pod: str) -> list[int]:
+    """Return the processes of this machine that were given this pod's name."""
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit():
             continue
-        try:
-            command = (entry / "cmdline").read_bytes().rstrip(b"\0").split(b"\0")
-        except OSError:
-            continue
-        if tuple(Path(os.fsdecode(word)).name.encode() for word in command[-len(words) :]) == words:
-            found.append(int(entry.name))
+        with suppress(OSError):  # it has ended, or is the kernel's own
+            if f"MM_POD_NAME={pod}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                found.append(int(entry.name))
     return found

@@ -4,21 +4,25 @@ The model, its traffic and its training are the demo's. The null are held-back J
 flights in random order; then July's. The intervals are 5 s and hold about 250 rows.
 """
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any, Final
 
 import pytest
 
+from demo.flights.columns import INPUTS
+from demo.flights.replay import request_body
 from demo.story.flights import MODEL, Flights
 from demo.story.kubectl import Kubectl
 from demo.story.watch import MonitorWatch, Seen
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import AlertState, EpisodePhase, MetricState
 from modelmonitor.core.times import parse_time
-from tests.e2e.kit import Kube, last_judged
+from tests.e2e.kit import Kube, is_injected, last_judged
 from tests.e2e.release import Release
 from tests.support.kstatus import compute_status
+from tests.support.load import LoadReport, Traffic, running_load
 from tests.support.waiting import wait_until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
@@ -133,11 +137,28 @@ def job_times(flights: Flights) -> dict[str, str]:
     return {job["metadata"]["name"]: job["metadata"]["creationTimestamp"] for job in flights.jobs()}
 
 
-def test_apply_leads_to_ready_and_injected_pods(flights: Flights, watch: MonitorWatch) -> None:
+def roll_out_under_traffic(flights: Flights, kube: Kube, direction: str) -> LoadReport:
+    """Return what clients of MLServer saw during a rolling update at 10 requests/s."""
+    row = dict.fromkeys(INPUTS, "1") | {"origin": "JFK", "carrier": "AA"}
+    service = kube.get("service", MODEL, NAMESPACE)["spec"]["clusterIP"]
+    url = f"http://{service}/v2/models/{MODEL}/infer"
+    body = json.dumps(request_body([row], "rolling-update")).encode()
+    with running_load(Traffic(url, 10, body=body, timeout=30)) as (report,):
+        wait_until("traffic flows", lambda: report.answered > 20, 30)
+        flights.restart()
+        settled = report.answered + 20
+        wait_until("traffic goes on", lambda: report.answered > settled, 30)
+    print(f"{direction}: {report}")
+    return report
+
+
+def test_apply_leads_to_ready_and_injected_pods(
+    flights: Flights, watch: MonitorWatch, kube: Kube
+) -> None:
     began = time.monotonic()
     watch.wait_for("Ready", has_ready, 60)
     print(f"Ready {time.monotonic() - began:.1f} s after the first look")
-    flights.restart()
+    assert roll_out_under_traffic(flights, kube, "plain → injected").failed == 0
     watch.wait_for(
         "2 of 2 injected",
         lambda monitor: (
@@ -245,6 +266,14 @@ def test_every_status_on_the_way_conforms_to_kstatus(watch: MonitorWatch) -> Non
     print(f"{len(results)} statuses: {sorted(set(results))}")
     assert set(results) <= {"InProgress", "Current"}
     assert results[-1] == "Current"
+
+
+def test_rolling_updates_of_mlserver_lose_no_request(flights: Flights, kube: Kube) -> None:
+    assert roll_out_under_traffic(flights, kube, "injected → injected").failed == 0
+    kube("delete", "modelmonitor", MODEL, "-n", NAMESPACE)
+    assert roll_out_under_traffic(flights, kube, "injected → plain").failed == 0
+    pods = kube.list("pods", NAMESPACE, f"app.kubernetes.io/name={MODEL}")
+    assert not any(is_injected(pod) for pod in pods if "deletionTimestamp" not in pod["metadata"])
 
 
 def has_episode(monitor: ModelMonitor) -> bool:
