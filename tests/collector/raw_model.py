@@ -79,6 +79,16 @@ def read_until(connection: socket.socket, end: bytes, buffer: bytes = b"") -> by
     return buffer
 
 
+def read_bytes(connection: socket.socket, count: int, buffer: bytes = b"") -> bytes:
+    """Return at least so many bytes; raise if the other side ends before."""
+    while len(buffer) < count:
+        data = connection.recv(1 << 16)
+        if not data:
+            raise ConnectionError("the other side ended in the middle of a body")
+        buffer += data
+    return buffer
+
+
 def http_echo(connection: socket.socket) -> None:
     """Answer requests with Content-Length or without body, each with its own body, keep-alive."""
     buffer = b""
@@ -91,8 +101,7 @@ def http_echo(connection: socket.socket) -> None:
         for line in head.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
                 length = int(line.partition(b":")[2])
-        while len(buffer) < length:
-            buffer += connection.recv(1 << 16)
+        buffer = read_bytes(connection, length, buffer)
         body, buffer = buffer[:length], buffer[length:]
         connection.sendall(
             b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"

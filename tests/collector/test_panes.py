@@ -29,7 +29,7 @@ from tests.collector.harness import (
     token_for,
 )
 from tests.collector.load import post
-from tests.collector.raw_model import RawModel, raw_model, read_until
+from tests.collector.raw_model import RawModel, raw_model, read_bytes, read_until
 from tests.support.model_server import rows_of
 from tests.support.model_server import score as score_of
 
@@ -54,8 +54,7 @@ def infer(connection: Any) -> None:
         if not found:
             return
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-        while len(buffer) < length:
-            buffer += connection.recv(1 << 16)
+        buffer = read_bytes(connection, length, buffer)
         body, buffer = buffer[:length], buffer[length:]
         status, answer = _answer(head.split(b" ")[1], body)
         connection.sendall(
