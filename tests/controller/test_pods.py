@@ -1,14 +1,13 @@
-"""Pods come, go, and cannot start: coverage, last panes, rollouts, the circuit breaker."""
+"""Pods come and go: coverage, last panes, rollouts."""
 
 import asyncio
 from typing import Any
 
-from modelmonitor.controller.gateways.api_server import EVENTS, MONITORS, PODS, STATEFUL_SETS
+from modelmonitor.controller.gateways.api_server import MONITORS, PODS
 from modelmonitor.core.times import format_time
-from modelmonitor.core.wire.configuration import CONTAINER_NAME, ENV_MONITOR_UID
 from modelmonitor.core.workloads import Workload
 from tests.controller.test_restarts import METRICS, PROFILE, weather
-from tests.controller.virtual import run
+from tests.controller.virtual import BEGIN, run
 from tests.controller.world import INTERVAL, NAMESPACE, Traffic, World, key, spec
 
 
@@ -147,6 +146,35 @@ def test_the_last_pane_of_a_pod_that_goes_away_is_taken_and_acknowledged() -> No
     run(story())
 
 
+def test_a_pod_that_leaves_is_polled_no_more_once_its_monitor_lost_its_target() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.pod("web-1")
+        await asyncio.sleep(60)
+        world.monitor(spec())
+        process = world.start()
+        await world.serve(2)
+        body_of(world, "web-1")["metadata"]["deletionTimestamp"] = format_time(world.clock.now())
+        process.application.queue.add(key())
+        await asyncio.sleep(3)
+        world.monitor(spec(), "older")
+        metadata = world.cluster.objects[MONITORS, NAMESPACE, "older"]["metadata"]
+        metadata["creationTimestamp"] = format_time(BEGIN)
+        process.application.queue.add(key("older"))
+        await world.until(lambda: world.condition("Stalled") == ("True", "Conflicted"))
+        world.collectors.clear()
+        world.cluster.remove(PODS, NAMESPACE, "web-1")
+        process.application.queue.add(key("older"))
+        await asyncio.sleep(30)
+        pulls = process.killer.calls.count("pull")
+        await asyncio.sleep(60)
+        assert process.killer.calls.count("pull") == pulls
+        await process.stop()
+
+    run(story())
+
+
 def test_a_rollout_is_judged_by_the_new_revision_after_it_has_led_for_two_ticks() -> None:
     async def story() -> None:
         world = World()
@@ -232,142 +260,6 @@ def test_scaled_to_zero_is_unknown_and_never_an_alert() -> None:
         await world.serve(5)
         assert {each["reason"] for each in world.status()["metrics"]} == {"ScaledToZero"}
         assert world.status()["alertState"] == "Unknown"
-        await process.stop()
-
-    run(story())
-
-
-def stuck_pod(world: World, name: str) -> None:
-    """Make a pod whose collector's image cannot be pulled."""
-    world.pod(name)
-    body = body_of(world, name)
-    now = format_time(world.clock.now())
-    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
-    body["status"] = {
-        "phase": "Pending",
-        "startTime": now,
-        "conditions": [
-            {"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": now},
-            {"type": "Initialized", "status": "False", "lastTransitionTime": now},
-            {"type": "Ready", "status": "False", "lastTransitionTime": now},
-        ],
-        "initContainerStatuses": [
-            {"name": CONTAINER_NAME, "started": False, "state": {"waiting": waiting}}
-        ],
-    }
-
-
-def test_a_collector_that_cannot_start_opens_the_breaker_and_frees_its_pod() -> None:
-    async def story() -> None:
-        world = World()
-        world.deploy()
-        world.monitor(spec())
-        process = world.start()
-        await world.until(lambda: world.condition("Ready")[0] == "True")
-        stuck_pod(world, "web-1")
-        await world.until(lambda: bool(world.cluster.evicted), 180)
-        assert set(world.cluster.evicted) == {"web-1"}
-        injection = world.status()["injection"]
-        assert (injection["breaker"], injection["reason"]) == ("Open", "ImageUnavailable")
-        assert world.condition("Ready")[0] == "True"
-        assert "InjectionPaused" in world.events()
-        assert "PodEvicted" in world.events()
-        await process.stop()
-
-    run(story())
-
-
-def stateful_set(world: World, replicas: int) -> None:
-    template = {"spec": {"containers": [{"ports": [{"name": "http", "containerPort": 8080}]}]}}
-    world.cluster.put(
-        STATEFUL_SETS,
-        {
-            "metadata": {"name": "web", "namespace": NAMESPACE},
-            "spec": {
-                "replicas": replicas,
-                "selector": {"matchLabels": {"app": "web"}},
-                "template": template,
-            },
-        },
-    )
-
-
-def refusal(world: World, name: str = "web") -> None:
-    """Post what the StatefulSet controller says when a quota is full."""
-    world.cluster.put(
-        EVENTS,
-        {
-            "metadata": {"name": f"{name}.1", "namespace": NAMESPACE},
-            "involvedObject": {"kind": "StatefulSet", "name": name},
-            "reason": "FailedCreate",
-            "lastTimestamp": format_time(world.clock.now()),
-            "message": f'create Pod {name}-0 in StatefulSet {name} failed error: pods "{name}-0" '
-            "is forbidden: exceeded quota: small, requested: requests.memory=96Mi, used: "
-            "requests.memory=0, limited: requests.memory=64Mi",
-        },
-    )
-
-
-STATEFUL = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"}
-
-
-def test_refused_pods_of_a_stateful_set_open_the_breaker() -> None:
-    async def story() -> None:
-        world = World()
-        stateful_set(world, replicas=1)
-        refusal(world)  # before the monitor existed: not because of its collector
-        await asyncio.sleep(10)
-        world.monitor(spec(targetRef=STATEFUL))
-        process = world.start()
-        await world.until(lambda: world.condition("Ready")[0] == "True")
-        await asyncio.sleep(130)
-        assert "injection" not in world.status()
-        refusal(world, "other")
-        await asyncio.sleep(130)
-        assert "injection" not in world.status()
-        refusal(world)
-        await world.until(lambda: "injection" in world.status(), 61)
-        injection = world.status()["injection"]
-        assert (injection["breaker"], injection["reason"]) == ("Open", "QuotaExceeded")
-        assert world.condition("CollectorsReady") == ("False", "InjectionPaused")
-        await process.stop()
-
-    run(story())
-
-
-def test_a_refusal_means_nothing_once_the_stateful_set_has_all_its_pods() -> None:
-    async def story() -> None:
-        world = World()
-        stateful_set(world, replicas=0)
-        world.monitor(spec(targetRef=STATEFUL))
-        process = world.start()
-        await world.until(lambda: world.condition("Ready")[0] == "True")
-        await asyncio.sleep(10)
-        refusal(world)
-        await asyncio.sleep(130)
-        assert "injection" not in world.status()
-        await process.stop()
-
-    run(story())
-
-
-def test_collectors_of_a_deleted_monitor_of_the_same_name_are_not_counted() -> None:
-    async def story() -> None:
-        world = World()
-        world.deploy()
-        world.monitor(spec())
-        world.pod("web-1")
-        environment = [{"name": ENV_MONITOR_UID, "value": "uid-of-before"}]
-        body_of(world, "web-1")["spec"]["initContainers"][0]["env"] = environment
-        process = world.start()
-        await world.serve(2)
-        assert world.condition("CollectorsReady") == ("False", "AwaitingRecreation")
-        assert world.condition("MetricsAvailable") == ("False", "NoCollectors")
-        assert world.status()["collectors"]["injected"] == 0
-        environment[0]["value"] = world.cluster.objects[MONITORS, NAMESPACE, "m"]["metadata"]["uid"]
-        await world.serve(3)
-        assert world.condition("CollectorsReady") == ("True", "AllInjected")
-        assert world.condition("MetricsAvailable")[0] == "True"
         await process.stop()
 
     run(story())

@@ -99,6 +99,8 @@ class Journal(Generic[F, C]):
     async def open(self, since: float) -> Replay[F, C]:
         """Return the last checkpoint and the entries, those with ticks before `since` left out.
 
+        What is appended afterwards comes after all that the same leader stored before.
+
         Raises
         ------
         TemporaryError
@@ -110,11 +112,13 @@ class Journal(Generic[F, C]):
         judging: list[Entry[F]] = []
         for name in await self._store.list(f"{self._root}/entries"):
             position, start = _parse_name(name)
+            self._come_after(position)
             if position is None or (start < since and position <= done):
                 continue
             entry = await self._read_entry(name)
             if entry is not None:
                 (filling if position <= done else judging).append(entry)
+        self._come_after(done)
         content = None if checkpoint is None else checkpoint.content
         return Replay(content, filling, judging)
 
@@ -157,6 +161,10 @@ class Journal(Generic[F, C]):
         await self._store.delete(older[: -(KEPT_CHECKPOINTS - 1)])
         entries = await self._store.list(f"{self._root}/entries")
         await self._store.delete([entry for entry in entries if _parse_name(entry)[1] < since])
+
+    def _come_after(self, position: Position | None) -> None:
+        if position is not None and position.term == self._position.term:
+            self._position = max(self._position, position)
 
     async def _last_checkpoint(self) -> Checkpoint[C] | None:
         for name in reversed(await self._store.list(f"{self._root}/checkpoints")):

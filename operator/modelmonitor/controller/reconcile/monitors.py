@@ -99,16 +99,18 @@ class Reconciler:
     async def forget(self, key: Key) -> None:
         """Forget a monitor that is gone."""
         self._claim(key, None)
+        await self._forget_state(key)
+
+    async def _forget_state(self, key: Key) -> None:
         state = self._states.pop(key)
         if state is None:
             return
-        state.collection.end()
         self._services.announcer.forget(state.uid)
         self._services.planner.forget(state.uid)
         try:
             await delete_journal(self._services.store, state.uid)
         except TemporaryError as error:
-            logger.warning("the journal of %s stays: %s", key, error)
+            logger.warning("the journal of %s stays until the next sweep: %s", key, error)
 
     async def save_all(self) -> None:
         """Store a checkpoint of every monitor that was judged since the last one."""
@@ -147,17 +149,11 @@ class Reconciler:
     async def _state(self, key: Key, monitor: ModelMonitor, plan: Plan) -> MonitorState:
         state = self._states.get(key, monitor.metadata.uid)
         if state is None:
-            await self._forget_predecessor(key, monitor)
+            # What is held is of a deleted monitor of the same name, whose deletion nobody told.
+            await self._forget_state(key)
             state = await open_state(self._services, monitor, plan.loaded)
             self._states.put(key, state)
         return state
-
-    async def _forget_predecessor(self, key: Key, monitor: ModelMonitor) -> None:
-        """Forget a deleted monitor of the same name whose deletion nobody told."""
-        predecessor = self._states.pop(key)
-        if predecessor is not None and predecessor.uid != monitor.metadata.uid:
-            predecessor.collection.end()
-            await delete_journal(self._services.store, predecessor.uid)
 
     async def _see(self, key: Key, monitor: ModelMonitor, plan: Plan) -> tuple[Plan, Seen]:
         try:

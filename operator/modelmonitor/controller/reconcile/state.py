@@ -60,8 +60,11 @@ class States:
         self._states[key] = state
 
     def pop(self, key: Key) -> MonitorState | None:
-        """Forget a monitor and return what was held of it."""
-        return self._states.pop(key, None)
+        """Forget a monitor and return what was held of it; its farewells end."""
+        state = self._states.pop(key, None)
+        if state is not None:
+            state.collection.end()
+        return state
 
     def keys(self) -> list[Key]:
         """Return the monitors that something is held of."""

@@ -1,0 +1,147 @@
+"""Pods that cannot start or be created, and whose collector it is: coverage, circuit breaker."""
+
+import asyncio
+
+from modelmonitor.controller.gateways.api_server import EVENTS, MONITORS, PODS, STATEFUL_SETS
+from modelmonitor.core.times import format_time
+from modelmonitor.core.wire.configuration import CONTAINER_NAME, ENV_MONITOR_UID
+from tests.controller.virtual import run
+from tests.controller.world import NAMESPACE, World, spec
+
+
+def stuck_pod(world: World, name: str) -> None:
+    """Make a pod whose collector's image cannot be pulled."""
+    world.pod(name)
+    body = world.cluster.objects[PODS, NAMESPACE, name]
+    now = format_time(world.clock.now())
+    waiting = {"reason": "ImagePullBackOff", "message": "no such image"}
+    body["status"] = {
+        "phase": "Pending",
+        "startTime": now,
+        "conditions": [
+            {"type": "PodReadyToStartContainers", "status": "True", "lastTransitionTime": now},
+            {"type": "Initialized", "status": "False", "lastTransitionTime": now},
+            {"type": "Ready", "status": "False", "lastTransitionTime": now},
+        ],
+        "initContainerStatuses": [
+            {"name": CONTAINER_NAME, "started": False, "state": {"waiting": waiting}}
+        ],
+    }
+
+
+def test_a_collector_that_cannot_start_opens_the_breaker_and_frees_its_pod() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.monitor(spec())
+        process = world.start()
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        stuck_pod(world, "web-1")
+        await world.until(lambda: bool(world.cluster.evicted), 180)
+        assert set(world.cluster.evicted) == {"web-1"}
+        injection = world.status()["injection"]
+        assert (injection["breaker"], injection["reason"]) == ("Open", "ImageUnavailable")
+        assert world.condition("Ready")[0] == "True"
+        assert "InjectionPaused" in world.events()
+        assert "PodEvicted" in world.events()
+        await process.stop()
+
+    run(story())
+
+
+def stateful_set(world: World, replicas: int) -> None:
+    template = {"spec": {"containers": [{"ports": [{"name": "http", "containerPort": 8080}]}]}}
+    world.cluster.put(
+        STATEFUL_SETS,
+        {
+            "metadata": {"name": "web", "namespace": NAMESPACE},
+            "spec": {
+                "replicas": replicas,
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": template,
+            },
+        },
+    )
+
+
+def refusal(world: World, name: str = "web") -> None:
+    """Post what the StatefulSet controller says when a quota is full."""
+    world.cluster.put(
+        EVENTS,
+        {
+            "metadata": {"name": f"{name}.1", "namespace": NAMESPACE},
+            "involvedObject": {"kind": "StatefulSet", "name": name},
+            "reason": "FailedCreate",
+            "lastTimestamp": format_time(world.clock.now()),
+            "message": f'create Pod {name}-0 in StatefulSet {name} failed error: pods "{name}-0" '
+            "is forbidden: exceeded quota: small, requested: requests.memory=96Mi, used: "
+            "requests.memory=0, limited: requests.memory=64Mi",
+        },
+    )
+
+
+STATEFUL = {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "web"}
+
+
+def test_refused_pods_of_a_stateful_set_open_the_breaker() -> None:
+    async def story() -> None:
+        world = World()
+        stateful_set(world, replicas=1)
+        refusal(world)  # before the monitor existed: not because of its collector
+        await asyncio.sleep(10)
+        world.monitor(spec(targetRef=STATEFUL))
+        process = world.start()
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        await asyncio.sleep(130)
+        assert "injection" not in world.status()
+        refusal(world, "other")
+        await asyncio.sleep(130)
+        assert "injection" not in world.status()
+        refusal(world)
+        await world.until(lambda: "injection" in world.status(), 61)
+        injection = world.status()["injection"]
+        assert (injection["breaker"], injection["reason"]) == ("Open", "QuotaExceeded")
+        assert world.condition("CollectorsReady") == ("False", "InjectionPaused")
+        await process.stop()
+
+    run(story())
+
+
+def test_a_refusal_means_nothing_once_the_stateful_set_has_all_its_pods() -> None:
+    async def story() -> None:
+        world = World()
+        stateful_set(world, replicas=0)
+        world.monitor(spec(targetRef=STATEFUL))
+        process = world.start()
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        await asyncio.sleep(10)
+        refusal(world)
+        await asyncio.sleep(130)
+        assert "injection" not in world.status()
+        await process.stop()
+
+    run(story())
+
+
+def test_collectors_of_a_deleted_monitor_of_the_same_name_are_not_counted() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.monitor(spec())
+        world.pod("web-1")
+        environment = [{"name": ENV_MONITOR_UID, "value": "uid-of-before"}]
+        world.cluster.objects[PODS, NAMESPACE, "web-1"]["spec"]["initContainers"][0]["env"] = (
+            environment
+        )
+        process = world.start()
+        await world.serve(2)
+        assert world.condition("CollectorsReady") == ("False", "AwaitingRecreation")
+        assert world.condition("MetricsAvailable") == ("False", "NoCollectors")
+        assert world.status()["collectors"]["injected"] == 0
+        environment[0]["value"] = world.cluster.objects[MONITORS, NAMESPACE, "m"]["metadata"]["uid"]
+        await world.serve(3)
+        assert world.condition("CollectorsReady") == ("True", "AllInjected")
+        assert world.condition("MetricsAvailable")[0] == "True"
+        await process.stop()
+
+    run(story())
