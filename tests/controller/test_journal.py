@@ -63,6 +63,25 @@ def test_entries_before_the_checkpoint_fill_and_those_after_it_are_judged() -> N
     run(story())
 
 
+def test_what_is_written_after_a_second_opening_comes_last() -> None:
+    async def story() -> None:
+        objects, (first, second, successor) = journals(1, 1, 2)
+        for start in (0, 60):
+            await first.append(entry(start), start)
+        await first.save(judged(120), 0)
+        await first.append(entry(120), 120)
+        await second.open(0)  # the same leader, after the monitor had lost its target for a while
+        await second.save(judged(180), 0)
+        await second.append(entry(180), 180)
+        replay = await successor.open(0)
+        assert replay.content == judged(180)
+        assert [each.facts.start for each in replay.filling if each.facts] == [0, 60, 120]
+        assert [each.facts.start for each in replay.judging if each.facts] == [180]
+        assert len([name for name in objects if "/entries/" in name]) == 4
+
+    run(story())
+
+
 def test_what_no_window_needs_any_more_is_left_out_and_deleted() -> None:
     async def story() -> None:
         objects, (writer, reader) = journals(1, 2)
@@ -148,6 +167,11 @@ class TestInbox:
             pane(columns={"x": {"cells": [-1, 2]}}),
             pane(columns={"x": {"cells": [0] * 5000}}),
             pane(columns={"x": {"squares": float("inf")}}),
+            pane(columns={"x": {"sketch": b"0" * 100_000}}),
+            pane(columns={"x" * 1000: {}}),
+            pane(requests={"codes": {"2" * 1000: 1}}),
+            pane(bootID="b" * 1000),
+            pane(revision="r" * 1000),
         ]
         assert inbox.take(wrong, monitor="u", pod="p", now=1000) == 0
         assert inbox.rejected == len(wrong)
