@@ -33,7 +33,11 @@ from modelmonitor.controller.gateways.keys import LEAF_ROTATION, LeafTokens, ens
 from modelmonitor.controller.gateways.kubernetes import error_of
 from modelmonitor.controller.gateways.store import DirectoryStore, open_store
 from modelmonitor.core.settings import PRIVATE_ROOT_KEY, PUBLIC_ROOT_KEYS
-from modelmonitor.core.wire.configuration import CollectorConfiguration, configuration_digest
+from modelmonitor.core.wire.configuration import (
+    PANE_PORT,
+    CollectorConfiguration,
+    configuration_digest,
+)
 from modelmonitor.core.wire.tokens import Scope, public_root_key, verify
 from tests.controller.collector_server import ServedCollector, serving
 from tests.controller.memory import Cluster, Killer, MemoryApiServer
@@ -165,6 +169,16 @@ class TestCollectors:
         assert rest.panes[0].seq == 2
         assert served.refused == []
 
+    async def test_what_is_no_answer_is_not_quoted(self, collectors: HttpCollectors) -> None:
+        async def babble(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 someone's own words\r\n\r\n")
+            writer.close()
+
+        async with await asyncio.start_server(babble, "127.0.9.4", PANE_PORT):
+            with pytest.raises(TemporaryError, match="does not answer") as caught:
+                await collectors.pull(CollectorAddress("pod-1", "web-1", "127.0.9.4"), None)
+        assert "words" not in str(caught.value)
+
     async def test_nobody_there_passes_and_a_refusal_does_not(
         self, served: ServedCollector, collectors: HttpCollectors
     ) -> None:
@@ -191,6 +205,10 @@ class TestStore:
         assert await store.get("monitors/a/1") == b"new"
         await store.delete(["monitors/a/1", "monitors/a/1"])
         assert await store.get("monitors/a/1") is None
+        await store.delete(["monitors/a/2"])
+        assert await store.folders("monitors") == ["ab"]
+        await store.put("monitors/a/3", b"again")
+        assert await store.folders("monitors") == ["a", "ab"]
 
     async def test_a_store_that_cannot_be_written_is_told_as_passing(self, tmp_path: Path) -> None:
         store = DirectoryStore(tmp_path)

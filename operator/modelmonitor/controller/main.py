@@ -116,7 +116,9 @@ class Process:
         if root is None:
             await elector.release()
             return 0
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        # Long polls on leaving pods hold connections: a limit would let the others starve.
+        connector = aiohttp.TCPConnector(limit=0)
+        session = await stack.enter_async_context(aiohttp.ClientSession(connector=connector))
         application = self._application = Application(
             Gateways(
                 api=api,

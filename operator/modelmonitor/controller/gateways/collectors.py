@@ -24,8 +24,8 @@ CONNECT_TIMEOUT: Final = 2.0
 """Seconds; pods of one cluster are milliseconds apart."""
 ANSWER_TIMEOUT: Final = 5.0
 """Seconds beside the wait that was asked for."""
-MAX_REPLY_BYTES: Final = 32 * 1024 * 1024
-"""A collector keeps 8 MiB of panes; more than four times that is not an answer."""
+MAX_REPLY_BYTES: Final = 9 * 1024 * 1024
+"""A collector keeps 8 MiB of panes; more than that is not an answer."""
 CONCURRENCY: Final = 64
 """Pulls at the same time; those that wait for the last pane of a pod do not count."""
 
@@ -165,7 +165,9 @@ class HttpCollectors:
             ) as answer:
                 payload = await _bounded(answer, address)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            why = str(error) or type(error).__name__
+            # Other errors than those of connecting quote what was answered.
+            why = str(error) if isinstance(error, OSError) else ""
+            why = why or type(error).__name__
             raise TemporaryError(
                 f"the collector of pod {address.pod} does not answer on port {PANE_PORT}: {why}"
             ) from error

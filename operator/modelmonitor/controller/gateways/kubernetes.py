@@ -211,7 +211,10 @@ class KubernetesApiServer:
             ) from error
         if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise error_of(answer.status, payload, f"{method} {path}")
-        decoded: Body = orjson.loads(payload)
+        try:
+            decoded: Body = orjson.loads(payload)
+        except orjson.JSONDecodeError as error:
+            raise TemporaryError(f"{method} {path}: the answer is not JSON") from error
         return decoded
 
 

@@ -68,7 +68,8 @@ class DirectoryStore:
 
     def __init__(self, root: Path) -> None:
         root.mkdir(parents=True, exist_ok=True)
-        self._store = LocalStore(root)
+        # A folder is there as long as something lies in it, as in object storage.
+        self._store = LocalStore(root, automatic_cleanup=True)
 
     async def put(self, name: str, payload: bytes) -> None:
         """See `ObjectStore.put`."""
