@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from modelmonitor.cli.errors import CommandError
+from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
 from modelmonitor.cli.status import Output, show_all, show_one
 from modelmonitor.cli.status_view import age
 from tests.cli.memory import MemoryCluster, Screen
@@ -116,3 +117,23 @@ def test_a_monitor_of_another_version_is_refused_in_words() -> None:
 )
 def test_ages_have_one_unit_and_are_never_negative(since: str, words: str) -> None:
     assert age(since, NOW) == words
+
+
+def test_a_cluster_that_does_not_answer_is_told_without_the_library_s_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kubeconfig = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "config"))
+    with pytest.raises(CommandError) as caught:
+        KubernetesCluster(None).monitors("models")
+    assert "kubectl config current-context" in str(caught.value)
+    assert "Connection refused" in str(caught.value)
+    assert "Max retries" not in str(caught.value)

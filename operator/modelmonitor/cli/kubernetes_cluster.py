@@ -10,7 +10,7 @@ from typing import Final
 from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, MaxRetryError
 
 from modelmonitor.api.v1alpha1.monitor import GROUP, PLURAL, VERSION
 from modelmonitor.cli.cluster import Body
@@ -117,7 +117,11 @@ def _body(answer: object) -> Body:
 def _explained(error: ApiException | HTTPError, action: str) -> CommandError:
     """Return the sentence for an error of the client."""
     if isinstance(error, HTTPError):
-        return CommandError(f"could not {action}: the API server does not answer ({error})")
+        cause = error.reason if isinstance(error, MaxRetryError) else error
+        return CommandError(
+            f"could not {action}: the API server does not answer ({cause}); see whether the "
+            "cluster runs, and whether `kubectl config current-context` names the one you mean"
+        )
     try:
         message = json.loads(error.body or "")["message"]
     except (ValueError, KeyError, TypeError):

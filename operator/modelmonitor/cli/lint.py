@@ -142,6 +142,11 @@ def _guess(name: str, known: Iterable[str]) -> str:
 
 
 def _summary(monitors: int, files: int, findings: int) -> str:
+    if not monitors:
+        return (
+            f"no {KIND} found in {_count(files, 'file')}, so nothing was checked; a {KIND} has "
+            f"kind: {KIND} and apiVersion: {GROUP}/{VERSION}"
+        )
     problem_count = _count(findings, "problem") if findings else "no problem"
     return f"{problem_count} in {_count(monitors, KIND)} of {_count(files, 'file')}"
 
