@@ -86,11 +86,6 @@ class Plan:
         """The baseline in force."""
         return self.baseline if isinstance(self.baseline, Loaded) else None
 
-    @property
-    def observable(self) -> bool:
-        """Whether there is a target of our own to collect from, whatever else is missing."""
-        return self.target is not None and self.target_problem is None
-
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:

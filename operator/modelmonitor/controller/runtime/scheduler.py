@@ -49,10 +49,6 @@ class Scheduler(Generic[K]):
         """Forget a key."""
         self._times.pop(key, None)
 
-    def next_time(self, key: K) -> float | None:
-        """Return when a key is due, None if it is not scheduled."""
-        return self._times.get(key)
-
     async def run(self) -> None:
         """Hand keys over as they become due, for ever."""
         while True:
