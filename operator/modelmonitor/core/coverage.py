@@ -128,7 +128,10 @@ def _miss(pod: PodView, view: CoverageView) -> MissedPod:
 def _whose(pod: PodView, view: CoverageView) -> str:
     if pod.monitor == view.monitor:
         return "it carries the collector of a deleted monitor of this name, which obeys no other"
-    return f"it carries the collector of monitor {pod.monitor}"
+    return (
+        f"it carries the collector of monitor {pod.monitor}: a pod carries one, and the older of two "
+        "monitors of a target gets it"
+    )
 
 
 def _hindrance(

@@ -230,7 +230,6 @@ class RetrainingReason(Documented):
     JOB_REFUSED = "JobRefused", "The API server refused the Job; the message says why."
     JOB_NAME_TAKEN = "JobNameTaken", "A Job of that name exists and belongs to somebody else."
     JOB_LOST = "JobLost", "The Job was deleted before it finished."
-    OVERLAP_FORBIDDEN = "OverlapForbidden", "The trigger is true while an earlier run goes on."
     COOLING_DOWN = "CoolingDown", "The trigger is true, but the last run is too recent."
     HELD = "Held", "The trigger is true, but too little of the traffic is observed to act on it."
     OBSERVE_MODE = "ObserveMode", "The trigger is true, but spec.mode is Observe."
