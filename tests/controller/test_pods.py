@@ -175,6 +175,29 @@ def test_a_pod_that_leaves_is_polled_no_more_once_its_monitor_lost_its_target() 
     run(story())
 
 
+def test_judging_goes_on_where_it_was_after_a_spec_that_could_not_be_read() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.pod("web-1")
+        world.monitor(spec())
+        process = world.start()
+        await world.serve(3)
+        before = process.application.states.all()[0].memory.ticks
+        world.monitor(spec(interval="soon"))
+        process.application.queue.add(key())
+        await world.until(lambda: world.condition("Ready")[0] == "False")
+        assert process.application.states.all() == []
+        world.monitor(spec())
+        process.application.queue.add(key())
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        after = process.application.states.all()[0].memory.ticks
+        assert [tick.start for tick in after][: len(before)] == [tick.start for tick in before]
+        await process.stop()
+
+    run(story())
+
+
 def test_a_rollout_is_judged_by_the_new_revision_after_it_has_led_for_two_ticks() -> None:
     async def story() -> None:
         world = World()

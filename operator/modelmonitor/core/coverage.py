@@ -129,8 +129,8 @@ def _whose(pod: PodView, view: CoverageView) -> str:
     if pod.monitor == view.monitor:
         return "it carries the collector of a deleted monitor of this name, which obeys no other"
     return (
-        f"it carries the collector of monitor {pod.monitor}: a pod carries one, and the older of two "
-        "monitors of a target gets it"
+        f"it carries the collector of monitor {pod.monitor}: a pod carries one, and the older of "
+        "two monitors of a target gets it"
     )
 
 

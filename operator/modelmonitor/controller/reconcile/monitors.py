@@ -85,6 +85,7 @@ class Reconciler:
             monitor = parse_monitor(body)
         except InvalidMonitorError as error:
             self._claim(key, None)
+            self._states.pop(key)
             await write_invalid(self._services, body, error)
             return self._recheck(key, RECHECK_PROBLEM)
         self._claim(key, monitor)
