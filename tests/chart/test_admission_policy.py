@@ -210,6 +210,8 @@ def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(
         ("controller", "create", "jobs.batch", MODELS, True),
         ("controller", "delete", "jobs.batch", MODELS, False),
         ("controller", "list", "replicasets.apps", MODELS, True),
+        ("controller", "list", "networkpolicies.networking.k8s.io", MODELS, True),
+        ("controller", "create", "networkpolicies.networking.k8s.io", MODELS, False),
         ("controller", "create", "events", MODELS, True),
         ("controller", "list", "events", MODELS, True),
         ("controller", "get", "configmaps", MODELS, True),

@@ -111,6 +111,19 @@ def test_workloads_are_only_read(render: Render) -> None:
     assert verbs == {"get", "list", "watch"}
 
 
+@every_choice
+def test_network_policies_are_only_listed_where_monitors_are(
+    render: Render, values: tuple[str, ...]
+) -> None:
+    rights = {
+        (role["metadata"]["name"], *rule["verbs"])
+        for _, role, rule in _granted(render(*values))
+        if "networkpolicies" in rule["resources"]
+    }
+
+    assert rights == {("modelmonitor-controller", "list")}
+
+
 def test_with_namespaces_nothing_but_the_own_webhook_is_cluster_wide(render: Render) -> None:
     rules = [
         rule

@@ -118,6 +118,8 @@ class MemoryApiServer:
         self.down = False
         self.refuse: dict[str, GatewayError] = {}
         """Name of an object → what its creation leads to."""
+        self.refuse_list: dict[str, GatewayError] = {}
+        """Kind → what listing it leads to."""
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
         await self._enter(f"get {resource.kind}")
@@ -127,6 +129,8 @@ class MemoryApiServer:
         self, resource: Resource, namespace: str | None, labels: str = "", fields: str = ""
     ) -> Sequence[Body]:
         await self._enter(f"list {resource.kind}")
+        if resource.kind in self.refuse_list:
+            raise self.refuse_list[resource.kind]
         wanted = _selector(labels)
         return [
             copy.deepcopy(body)

@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, MONITORS, NAMESPACES
+from modelmonitor.controller.gateways.api_server import (
+    CONFIG_MAPS,
+    MONITORS,
+    NAMESPACES,
+    NETWORK_POLICIES,
+)
+from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.core.profile import PROFILE_KEY
 from modelmonitor.core.settings import Settings
 from tests.controller.test_restarts import METRICS, PROFILE
@@ -79,6 +85,66 @@ def test_a_namespace_without_the_label_is_told_how_to_get_it() -> None:
         await process.stop()
 
     run(story())
+
+
+def network_policy(port: int | str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "allow-clients", "namespace": NAMESPACE},
+        "spec": {
+            "podSelector": {"matchLabels": {"app": "web"}},
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": port}]}],
+        },
+    }
+
+
+@pytest.mark.parametrize("injected", ["", "m"])
+def test_a_policy_that_allows_the_port_by_number_stalls_the_monitor_until_it_names_the_port(
+    injected: str,
+) -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.pod("web-1", monitor=injected)
+        world.cluster.put(NETWORK_POLICIES, network_policy(8080))
+        world.monitor(spec())
+        process = world.start()
+        await world.until(lambda: world.condition("Stalled") == ("True", "CaptureImpossible"))
+        assert world.condition("Ready") == ("False", "CaptureImpossible")
+        assert world.condition("CollectorsReady") == ("False", "CaptureImpossible")
+        assert world.kstatus().message == (
+            "NetworkPolicy allow-clients allows port 8080 by number; collectors listen on 24180: "
+            "write `port: http`, or allow 24180 too"
+        )
+        world.cluster.put(NETWORK_POLICIES, network_policy("http"))
+        await world.until(lambda: world.condition("Ready")[0] == "True", 16)
+        assert world.condition("CollectorsReady")[1] != "CaptureImpossible"
+        await process.stop()
+
+    run(story())
+
+
+def test_without_the_right_to_list_policies_the_monitor_is_ready_and_the_log_says_so_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.cluster.put(NETWORK_POLICIES, network_policy(8080))
+        world.monitor(spec())
+        world.monitor(other_monitor_spec(), "other")
+        world.deploy("other")
+        process = world.start()
+        process.api.refuse_list["NetworkPolicy"] = AccessDeniedError("networkpolicies is forbidden")
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        await world.until(lambda: world.condition("Ready", "other")[0] == "True")
+        assert caplog.text.count("networkpolicies is forbidden") == 1
+        await process.stop()
+
+    run(story())
+
+
+def other_monitor_spec() -> dict[str, Any]:
+    return spec(**other_target(name="other"))
 
 
 def test_monitors_in_the_operators_own_namespace_are_refused() -> None:

@@ -56,6 +56,7 @@ def judge(*pods: PodView, **changes: Any) -> Coverage:
         "workload": Workload("Deployment", "m"),
         "pods": pods,
         "template_obstacle": None,
+        "network_obstacle": None,
         "namespace_enabled": True,
         "suspended": False,
         "injection": None,
@@ -160,6 +161,16 @@ def test_without_pods_the_template_tells_what_would_happen() -> None:
     assert told(judge()) == ("Unknown", "NoPods", "the target has no pods")
     assert told(judge(template_obstacle=OBSTACLE))[:2] == ("False", "CaptureImpossible")
     assert told(judge(namespace_enabled=False))[:2] == ("False", "NamespaceNotEnabled")
+
+
+@pytest.mark.parametrize("pods", [(), (plain("m-0"),), (injected("m-0"),)])
+def test_a_policy_that_cuts_collectors_off_is_told_whatever_the_pods(
+    pods: tuple[PodView, ...],
+) -> None:
+    policy = CaptureObstacle(Obstacle.NETWORK_POLICY, "NetworkPolicy web allows 8080 by number")
+    status, reason, message = told(judge(*pods, network_obstacle=policy))
+    assert (status, reason) == ("False", "CaptureImpossible")
+    assert message.endswith("NetworkPolicy web allows 8080 by number")
 
 
 def test_collectors_that_have_not_started_are_not_ready() -> None:

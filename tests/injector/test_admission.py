@@ -116,6 +116,40 @@ def test_a_suspended_monitor_injects_nothing(
     assert admission.decide(request(pod("mlserver"))).reason == "Suspended"
 
 
+def ready(status: str, reason: str) -> dict[str, Any]:
+    condition = {
+        "type": "Ready",
+        "status": status,
+        "observedGeneration": 1,
+        "lastTransitionTime": "2026-01-31T13:00:00Z",
+        "reason": reason,
+        "message": "NetworkPolicy web allows port 8080 by number",
+    }
+    other = {**condition, "type": "CollectorsReady", "reason": "CaptureImpossible"}
+    return {"observedGeneration": 1, "conditions": [other, condition]}
+
+
+def test_pods_that_the_controller_found_impossible_to_capture_are_left_alone_with_its_reason(
+    admission: Admission, plans: PlanBook, pod: MakePod
+) -> None:
+    watched(plans, status=ready("False", "CaptureImpossible"))
+    mutation = admission.decide(request(annotated(pod("mlserver"), "flight-delay")))
+    assert (mutation.reason, mutation.patch) == ("CaptureImpossible", ())
+    assert mutation.message == "NetworkPolicy web allows port 8080 by number"
+    watched(plans, status=ready("True", "Succeeded"))
+    assert admission.decide(request(pod("mlserver"))).outcome is Outcome.INJECTED
+
+
+@pytest.mark.parametrize(
+    ("status", "reason"), [("False", "BaselineNotFound"), ("Unknown", "Progressing")]
+)
+def test_other_words_of_ready_keep_no_pod_from_its_collector(
+    status: str, reason: str, admission: Admission, plans: PlanBook, pod: MakePod
+) -> None:
+    watched(plans, status=ready(status, reason))
+    assert admission.decide(request(pod("mlserver"))).outcome is Outcome.INJECTED
+
+
 def test_nothing_is_injected_before_the_controller_has_published_its_key(
     admission: Admission, plans: PlanBook, pod: MakePod
 ) -> None:

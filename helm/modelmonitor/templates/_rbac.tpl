@@ -24,6 +24,10 @@
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [get]
+# A policy that allows the model's port by number would cut injected pods off.
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [list]
 # The circuit breaker frees pods that never started because of the collector.
 - apiGroups: [""]
   resources: [pods/eviction]

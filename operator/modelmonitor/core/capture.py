@@ -34,6 +34,7 @@ class Obstacle(Documented):
     WINDOWS = "Windows", "The collector is a Linux container."
     POD_LEVEL_RESOURCES = "PodLevelResources", "The pod's own budget may not hold the collector."
     MESH_PORTS = "MeshPorts", "The mesh intercepts listed ports only, and ours is not listed."
+    NETWORK_POLICY = "NetworkPolicy", "A NetworkPolicy allows the model's port by its number only."
 
 
 @dataclass(frozen=True, slots=True)

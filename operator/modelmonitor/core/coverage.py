@@ -43,6 +43,8 @@ class CoverageView:
     """All pods of the workload."""
     template_obstacle: CaptureObstacle | None
     """Why pods of the present template cannot be captured; `core.capture.capture_obstacle`."""
+    network_obstacle: CaptureObstacle | None
+    """The NetworkPolicy that cuts injected pods off; `core.network_policies.network_obstacle`."""
     namespace_enabled: bool
     """Whether the namespace has the label modelmonitor.dev/injection=enabled."""
     suspended: bool
@@ -148,6 +150,8 @@ def _hindrance(
         )
     if obstacle is not None:
         return CollectorsReason.CAPTURE_IMPOSSIBLE, obstacle.message
+    if view.network_obstacle is not None:
+        return CollectorsReason.CAPTURE_IMPOSSIBLE, view.network_obstacle.message
     if view.injection is not None and is_paused(view.injection):
         return CollectorsReason.INJECTION_PAUSED, _describe_pause(view.injection)
     return None
@@ -177,6 +181,9 @@ def _condition(
         return _of_missed(view, counts, missed)
     if not counts.matched:
         return _without_pods(view)
+    if view.network_obstacle is not None:
+        message = f"{_carry(counts)}; {view.network_obstacle.message}"
+        return _draft(ConditionStatus.FALSE, CollectorsReason.CAPTURE_IMPOSSIBLE, message)
     if view.injection is not None and is_paused(view.injection):
         message = f"{_carry(counts)}; {_describe_pause(view.injection)}"
         return _draft(ConditionStatus.FALSE, CollectorsReason.INJECTION_PAUSED, message)

@@ -37,6 +37,7 @@ class Skipped(StrEnum):
     MONITOR_UNKNOWN = "MonitorUnknown"
     SUSPENDED = "Suspended"
     INJECTION_PAUSED = "InjectionPaused"
+    CAPTURE_IMPOSSIBLE = "CaptureImpossible"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +144,8 @@ class Admission:
 def _held(plan: InjectionPlan) -> Mutation | None:
     if plan.suspended:
         return untouched(Skipped.SUSPENDED, f"the monitor {plan.monitor} is suspended")
+    if plan.obstacle:
+        return untouched(Skipped.CAPTURE_IMPOSSIBLE, plan.obstacle)
     if plan.breaker.state is BreakerState.OPEN:
         return untouched(Skipped.INJECTION_PAUSED, plan.breaker.message)
     return None

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from modelmonitor.api.v1alpha1.collection import Quantities
+from modelmonitor.api.v1alpha1.conditions import ConditionType, ReadyReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
-from modelmonitor.api.v1alpha1.status import BreakerState
+from modelmonitor.api.v1alpha1.status import BreakerState, ConditionStatus, ModelMonitorStatus
 from modelmonitor.core.workloads import Workload, precedence, target_workload
 
 DEFAULT_PORT: Final = "http"
@@ -43,6 +44,9 @@ class InjectionPlan:
     limits: Quantities = field(default=Quantities(memory="256Mi"))
     suspended: bool = False
     breaker: Breaker = field(default=Breaker())
+    obstacle: str = ""
+    """Why the controller found that pods cannot be captured, with the fix; empty: they can. It sees
+    more than the pod, such as NetworkPolicies."""
 
     @property
     def precedence(self) -> tuple[str, str]:
@@ -67,6 +71,21 @@ def plan_of(monitor: ModelMonitor) -> InjectionPlan:
         breaker=Breaker()
         if injection is None
         else Breaker(injection.breaker, injection.since, injection.message),
+        obstacle=_obstacle(monitor.status),
+    )
+
+
+def _obstacle(status: ModelMonitorStatus) -> str:
+    """Return the message of Ready where it says that capture is impossible, else nothing."""
+    return next(
+        (
+            condition.message
+            for condition in status.conditions
+            if condition.type == ConditionType.READY
+            and condition.status is ConditionStatus.FALSE
+            and condition.reason == ReadyReason.CAPTURE_IMPOSSIBLE.value
+        ),
+        "",
     )
 
 

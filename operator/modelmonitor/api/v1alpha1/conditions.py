@@ -62,7 +62,7 @@ class ReadyReason(Documented):
     )
     CAPTURE_IMPOSSIBLE = (
         "CaptureImpossible",
-        "The pod template is such that the collector cannot come into the path of its traffic.",
+        "The pod template or a NetworkPolicy keeps the collector out of the path of the traffic.",
     )
     NAMESPACE_NOT_ENABLED = (
         "NamespaceNotEnabled",
@@ -83,7 +83,7 @@ class ReadyReason(Documented):
     )
     CONFLICTED = (
         "Conflicted",
-        "An older monitor watches the same model of the same target; the message names it.",
+        "An older monitor watches the same target; the message names it.",
     )
     ACCESS_DENIED = "AccessDenied", "The operator lacks a right; the message names it."
 
@@ -116,7 +116,7 @@ class TargetReason(Documented):
         "PortNotFound",
         "No container of the target's pod template has a port of that name.",
     )
-    CONFLICTED = "Conflicted", "An older monitor watches the same model of the same target."
+    CONFLICTED = "Conflicted", "An older monitor watches the same target."
     ACCESS_DENIED = "AccessDenied", "The operator may not read the workload or its pods."
 
 
@@ -144,7 +144,7 @@ class CollectorsReason(Documented):
     )
     CAPTURE_IMPOSSIBLE = (
         "CaptureImpossible",
-        "The pod template is such that the collector cannot come into the path of its traffic.",
+        "The pod template or a NetworkPolicy keeps the collector out of the path of the traffic.",
     )
     NO_PODS = "NoPods", "The target has no pods."
     TARGET_NOT_RESOLVED = "TargetNotResolved", "The target's pods are not known yet."

@@ -32,9 +32,10 @@ from modelmonitor.controller.reconcile.baseline import (
     needs_baseline,
 )
 from modelmonitor.controller.reconcile.claims import Claims
+from modelmonitor.controller.reconcile.network_policies import NetworkPolicies
 from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
 from modelmonitor.controller.runtime.clock import Clock
-from modelmonitor.core.capture import Obstacle, capture_obstacle
+from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.status import ConditionDraft
@@ -70,12 +71,16 @@ class Plan:
     job_problem: Problem | None
     complete: bool = True
     """False where the first problem kept the rest from being looked at."""
+    network_obstacle: CaptureObstacle | None = None
+    """The NetworkPolicy that would cut injected pods off. It comes first: the injector reads in
+    Ready that it must not inject, whatever else is wrong."""
 
     @property
     def problem(self) -> Problem | None:
         """The first problem, in the order in which a person would solve them."""
         return (
-            self.target_problem
+            _network_problem(self.network_obstacle)
+            or self.target_problem
             or self.namespace_problem
             or _baseline_problem(self.baseline)
             or self.job_problem
@@ -113,6 +118,7 @@ class Planner:
         self._claims = claims
         self._settings = settings
         self._clock = clock
+        self._network_policies = NetworkPolicies(api)
         self._accepted: dict[str, _Accepted] = {}
 
     def forget(self, uid: str) -> None:
@@ -133,12 +139,17 @@ class Planner:
         if winner is not None:
             return _only(_conflicted(monitor, winner))
         target, target_problem = await self._target(key, monitor)
+        network_obstacle = None
+        if target is not None and target_problem is None:
+            ports = [port.name for port in monitor.spec.collection.ports]
+            network_obstacle = await self._network_policies.obstacle(key, target, ports)
         return Plan(
             target=target,
             target_problem=target_problem,
             namespace_problem=await self._namespace(key),
             baseline=await self._baseline(key, monitor),
             job_problem=await self._job(key, monitor),
+            network_obstacle=network_obstacle,
         )
 
     async def _target(
@@ -276,6 +287,12 @@ def _denied(what: str, error: AccessDeniedError) -> Problem:
     return Problem(
         ReadyReason.ACCESS_DENIED, f"the operator may not {what}: {error}; check its role"
     )
+
+
+def _network_problem(obstacle: CaptureObstacle | None) -> Problem | None:
+    if obstacle is None:
+        return None
+    return Problem(ReadyReason.CAPTURE_IMPOSSIBLE, obstacle.message)
 
 
 def _baseline_problem(baseline: Loaded | Missing | None) -> Problem | None:

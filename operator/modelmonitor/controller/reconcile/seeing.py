@@ -137,6 +137,7 @@ def judge_injection(
             template_obstacle=capture_obstacle(
                 target.template_metadata, target.template_spec, ports
             ),
+            network_obstacle=plan.network_obstacle,
             namespace_enabled=plan.namespace_problem is None,
             suspended=monitor.spec.suspend,
             injection=breaker.status,
