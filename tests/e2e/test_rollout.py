@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 RATE = 200.0
 MODEL = Model(replicas=3, delay=0.05)
-CHANCE = 0.01
+CHANCE = 0.001
 """Probability with which equal rates of loss would be called different."""
 
 
