@@ -225,7 +225,9 @@ def test_the_oldest_monitor_of_a_target_wins_and_the_younger_takes_over() -> Non
     run(story())
 
 
-def test_monitors_of_different_models_share_a_target() -> None:
+def test_monitors_of_different_models_cannot_share_a_target_because_a_pod_has_one_collector() -> (
+    None
+):
     async def story() -> None:
         world = World()
         world.deploy()
@@ -234,8 +236,15 @@ def test_monitors_of_different_models_share_a_target() -> None:
             world.monitor(spec(collection=collection), name)
         process = world.start()
         await world.until(
-            lambda: [world.condition("Ready", name)[0] for name in ("a", "b")] == ["True", "True"]
+            lambda: (
+                [world.condition("Ready", name)[1] for name in ("a", "b")]
+                == ["Succeeded", "Conflicted"]
+            )
         )
+        assert world.condition("Stalled", "b") == ("True", "Conflicted")
+        message = world.kstatus("b").message
+        assert "the older monitor a watches Deployment web" in message
+        assert "one monitor per workload is supported so far" in message
         await process.stop()
 
     run(story())

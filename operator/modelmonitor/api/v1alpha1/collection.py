@@ -112,7 +112,9 @@ class Collection(ApiModel):
         json_schema_extra=list_map("name"),
     )
     model: ModelSelector | None = Field(
-        default=None, description="Only requests for this model, on servers with several."
+        default=None,
+        description="Only requests for this model, on servers with several. One monitor per "
+        "workload is supported so far, so that one model of a server can be watched.",
     )
     sample_ratio: DecimalString = Field(
         default="1",

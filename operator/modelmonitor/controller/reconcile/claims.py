@@ -1,7 +1,7 @@
-"""Which monitor claims which target, so that two never judge the same model.
+"""Which monitor claims which target: a pod carries one collector, which obeys one monitor.
 
-Two monitors may share a target if each names another model. Otherwise the oldest wins, then the
-name. Held in memory, a few words per monitor, filled by the first list before any pass runs.
+The oldest wins, then the name, whichever model each names; the injector picks by the same rule.
+Held in memory, a few words per monitor, filled by the first list before any pass runs.
 """
 
 from dataclasses import dataclass
@@ -16,16 +16,12 @@ class Claim:
     """What one monitor wants to watch."""
 
     workload: Workload
-    model: str
-    """Empty: every model of the target."""
     created: str
     """creationTimestamp, RFC 3339 in UTC."""
 
     def rivals(self, other: "Claim") -> bool:
-        """Return whether both want the same model of the same workload."""
-        return self.workload == other.workload and (
-            not self.model or not other.model or self.model == other.model
-        )
+        """Return whether both want the same workload."""
+        return self.workload == other.workload
 
 
 def claim_of(monitor: ModelMonitor) -> Claim | None:
@@ -33,12 +29,7 @@ def claim_of(monitor: ModelMonitor) -> Claim | None:
     workload = target_workload(monitor.spec.target_ref)
     if workload is None:
         return None
-    model = monitor.spec.collection.model
-    return Claim(
-        workload=workload,
-        model="" if model is None else model.name,
-        created=monitor.metadata.creation_timestamp,
-    )
+    return Claim(workload=workload, created=monitor.metadata.creation_timestamp)
 
 
 class Claims:

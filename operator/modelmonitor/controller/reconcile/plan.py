@@ -278,8 +278,8 @@ def _conflicted(monitor: ModelMonitor, winner: str) -> Problem:
     target = monitor.spec.target_ref
     return Problem(
         ReadyReason.CONFLICTED,
-        f"the older monitor {winner} watches {target.kind} {target.name} already: delete one of "
-        "the two, or name different models in spec.collection.model",
+        f"the older monitor {winner} watches {target.kind} {target.name} already, and one monitor "
+        "per workload is supported so far: delete one of the two, or join their metrics in one",
     )
 
 
