@@ -81,7 +81,7 @@ cluster-test: ## Tests of the local cluster itself.
 	$(PYTEST) -m cluster $(ARGS)
 
 e2e: ## End-to-end tests on the real cluster.
-	$(PYTEST) -m e2e $(ARGS)
+	$(PYTEST) -m e2e -rP $(ARGS)
 
 coverage: ## Report the coverage of the tests that ran.
 	$(RUN) coverage combine --quiet
