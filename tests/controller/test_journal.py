@@ -2,7 +2,7 @@
 
 import msgspec
 
-from modelmonitor.controller.reconcile.inbox import Inbox
+from modelmonitor.controller.reconcile.inbox import MAX_OF_POD, MAX_OF_START, Inbox
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.judging import Judged, TickFacts
 from modelmonitor.controller.reconcile.revision import RevisionChoice, choose
@@ -176,6 +176,48 @@ class TestInbox:
         assert inbox.take(wrong, monitor="u", pod="p", now=1000) == 0
         assert inbox.rejected == len(wrong)
         assert inbox.applied == {}
+
+    def test_a_checkpoint_does_not_take_waiting_panes_for_judged(self) -> None:
+        inbox = Inbox()
+        inbox.take([pane(1)], monitor="u", pod="p", now=1000)
+        assert inbox.settled() == {}
+        inbox.drain()
+        waiting = [pane(2, 120.0), pane(3, 180.0), pane(1, bootID="c")]
+        inbox.take(waiting, monitor="u", pod="p", now=1000)
+        assert {boot_id: boot.seq for boot_id, boot in inbox.settled().items()} == {"b": 1}
+        restarted = Inbox()
+        restarted.applied = inbox.settled()
+        assert restarted.repeat(waiting) == waiting
+        inbox.drain()
+        assert inbox.settled() == inbox.applied
+
+    def test_a_pod_can_send_no_more_panes_of_one_start_than_a_collector_ever_does(self) -> None:
+        inbox = Inbox()
+        flood = [pane(seq) for seq in range(1, MAX_OF_START + 6)]
+        assert inbox.take(flood, monitor="u", pod="p", now=1000) == MAX_OF_START
+        assert inbox.rejected == 5
+        assert inbox.take([pane(100)], monitor="u", pod="p", now=1000) == 0
+        assert inbox.take([pane(101, 120.0)], monitor="u", pod="p", now=1000) == 1
+        assert inbox.take([pane(1, bootID="c")], monitor="u", pod="p", now=1000) == 1
+        assert inbox.take([pane(1, podUID="q", bootID="d")], monitor="u", pod="q", now=1000) == 1
+
+    def test_a_pod_can_send_no_more_panes_between_two_ticks_than_a_collector_keeps(self) -> None:
+        inbox = Inbox()
+        flood = [pane(1, 60.0 * start, bootID=f"b{start}") for start in range(1, MAX_OF_POD + 8)]
+        late = 60.0 * len(flood) + 600
+        assert inbox.take(flood[:-2], monitor="u", pod="p", now=late) == MAX_OF_POD
+        assert inbox.rejected == 5
+        assert len(inbox.drain()) == MAX_OF_POD  # last panes are stored at once, between ticks
+        assert inbox.take(flood[-2:-1], monitor="u", pod="p", now=late) == 0
+        assert inbox.take([pane(podUID="q")], monitor="u", pod="q", now=late) == 1
+        assert len(inbox.next_tick()) == 1
+        assert inbox.take(flood[-1:], monitor="u", pod="p", now=late) == 1
+
+    def test_all_that_a_collector_keeps_is_taken_at_once(self) -> None:
+        inbox = Inbox()
+        kept = [pane(n, 5.0 * n, end=5.0 * n + 5, interval=5.0) for n in range(1, 1441)]
+        assert inbox.take(kept, monitor="u", pod="p", now=8000) == 1440
+        assert inbox.rejected == 0
 
     def test_boots_are_forgotten_when_no_collector_can_hold_their_panes(self) -> None:
         inbox = Inbox()

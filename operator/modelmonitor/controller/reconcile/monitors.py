@@ -142,6 +142,7 @@ class Reconciler:
         wanted = await self._collect(key, monitor, state, plan, seen)
         if monitor.spec.suspend:
             state.memory = fresh(state.memory.interval, self._services.clock.now())
+            state.collection.inbox.next_tick()  # of a time that is not judged
         else:
             await judge_due(self._services, key, monitor, state, plan.loaded, seen)
         await self._conclude(key, monitor, state, plan, seen)

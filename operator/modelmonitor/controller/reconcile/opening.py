@@ -97,7 +97,7 @@ async def save_checkpoint(services: Services, state: MonitorState) -> None:
     """
     now = services.clock.now()
     state.collection.inbox.forget_old(now)
-    content = state.memory.to_checkpoint(state.collection.inbox.applied)
+    content = state.memory.to_checkpoint(state.collection.inbox.settled())
     await state.journal.save(content, now - state.reach)
     state.saved_at = now
     state.dirty = False

@@ -122,7 +122,7 @@ async def judge_due(
     starts = due_ticks(memory, now - grace(interval, state.uid), max(CATCH_UP, 2 * interval))
     choice = choose(memory.choice, ready_by_revision(seen.pods)) if starts else memory.choice
     for start in starts:
-        panes = state.collection.inbox.drain()
+        panes = state.collection.inbox.next_tick()
         late = memory.late
         take_in(memory, panes)
         services.metrics.panes_late.inc(memory.late - late)
