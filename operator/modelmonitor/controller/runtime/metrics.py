@@ -54,7 +54,7 @@ class WorkMetrics:
         )
         self.panes_rejected: Final = Counter(
             "modelmonitor_panes_rejected",
-            "Panes that cannot be this pod's (wrong monitor, pod, time or schema), or are too many.",
+            "Panes that cannot be this pod's (monitor, pod, time, schema), or are too many.",
             registry=registry,
         )
         self.ticks: Final = Counter(
