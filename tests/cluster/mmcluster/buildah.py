@@ -25,10 +25,15 @@ class Buildah:
 
     def prepare(self) -> None:
         """Bring the base image into the store, emptied first if too much has piled up in it."""
+        self.tidy()
         if len(self._run("images", "--all", "--quiet").split()) > _MOST_STEPS:
             log.info("emptying the store of build steps; this build starts from the beginning")
             self._run("rmi", "--all", "--force")
         self.fetch(base_image.BASE_IMAGE, base_image.ensure(self.cache))
+
+    def tidy(self) -> None:
+        """Remove working containers, which builds leave mounted when a stage came from an image."""
+        self._run("rm", "--all")
 
     def has(self, tag: str) -> bool:
         """Tell whether an image is in the store."""

@@ -56,6 +56,7 @@ def build(cache: Path, operator: str) -> str:
                 stages={"runtime": runtime},
             )
             buildah.export(tag, images)
+            buildah.tidy()
     return tag
 
 

@@ -61,6 +61,7 @@ def _build_project(cache: Path, tags: list[str], *, again: bool) -> None:
                 build_.result()
         for tag in tags:
             buildah.export(tag, layout(cache))
+        buildah.tidy()
 
 
 def _build_target(buildah: Buildah, target: str, tag: str) -> None:
