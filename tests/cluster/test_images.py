@@ -117,3 +117,10 @@ def _files(layer: bytes) -> Iterator[tuple[str, int]]:
         for member in tar:
             if not member.isdir():
                 yield f"/{member.name.lstrip('./')}", member.size
+
+
+def test_a_build_leaves_nothing_mounted() -> None:
+    cache = default_cache()
+    project_images.build(cache, "mounts")
+    mounted = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    assert not [path for path in mounted if path.startswith(f"{cache}/") and "/merged" in path]
