@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from modelmonitor.connection import connect
 from modelmonitor.core.settings import Settings
 from modelmonitor.injector.api_server import ConflictError, ExpiredError, TrustEntry, WatchEvent
-from modelmonitor.injector.gateway import KubernetesApiServer, connect
+from modelmonitor.injector.gateway import KubernetesApiServer
 from modelmonitor.injector.main import Injector
 from modelmonitor.injector.mutation import mutate
 from modelmonitor.injector.sidecar import CollectorImage

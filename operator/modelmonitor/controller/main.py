@@ -18,11 +18,12 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from modelmonitor.connection import connect
 from modelmonitor.controller.application import Application, Gateways
 from modelmonitor.controller.gateways.collectors import HttpCollectors
 from modelmonitor.controller.gateways.errors import PermanentError, TemporaryError
 from modelmonitor.controller.gateways.keys import LeafTokens, ensure_root
-from modelmonitor.controller.gateways.kubernetes import KubernetesApiServer, connect
+from modelmonitor.controller.gateways.kubernetes import KubernetesApiServer
 from modelmonitor.controller.gateways.store import open_store
 from modelmonitor.controller.handlers.watching import WatchThread
 from modelmonitor.controller.runtime.clock import SystemClock

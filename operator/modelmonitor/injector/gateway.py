@@ -1,17 +1,15 @@
-"""The real API server, on `kubernetes.aio`: paths and verbs by hand, answers as JSON."""
+"""The real API server: paths and verbs by hand, answers as JSON."""
 
 import base64
 import json
-import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import aiohttp
-from kubernetes.aio import config as kubernetes_config
-from kubernetes.aio.client import ApiClient, Configuration
 
 from modelmonitor.api.v1alpha1.monitor import FIELD_MANAGER, GROUP, PLURAL, VERSION
+from modelmonitor.connection import Client
 from modelmonitor.injector.api_server import (
     ApiServerError,
     ConflictError,
@@ -34,43 +32,6 @@ _JSON: Final = "application/json"
 _JSON_PATCH: Final = "application/json-patch+json"
 _CONFIGURATIONS: Final = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 _Query = list[tuple[str, str]]
-
-
-class Client(Protocol):
-    """The part of `kubernetes.aio.client.ApiClient` that is used."""
-
-    async def param_serialize(self, method: str, resource_path: str, **options: Any) -> Any:
-        """Return the arguments of `call_api`, with credentials in the headers."""
-        ...
-
-    async def call_api(self, *request: Any, _request_timeout: aiohttp.ClientTimeout) -> Any:
-        """Send a request and return the answer, whatever its status."""
-        ...
-
-    async def close(self) -> None:
-        """Close the connections."""
-        ...
-
-
-async def connect() -> Client:
-    """Return a client for the cluster this process runs in, or for the user's kubeconfig.
-
-    Raises
-    ------
-    kubernetes.aio.config.ConfigException
-        If there is neither a service account nor a kubeconfig.
-    """
-    config: Any = kubernetes_config  # only some of its functions have types
-    configuration = Configuration()
-    try:
-        config.load_incluster_config(client_configuration=configuration)
-    except config.ConfigException:
-        # The client looked at the variable when it was imported, which may have been too early.
-        kubeconfig = os.environ.get("KUBECONFIG")
-        await config.load_kube_config(kubeconfig, client_configuration=configuration)
-    client: Any = ApiClient(configuration)
-    connected: Client = client
-    return connected
 
 
 class KubernetesApiServer:

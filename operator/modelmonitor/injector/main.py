@@ -12,11 +12,12 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from modelmonitor import __version__
+from modelmonitor.connection import connect
 from modelmonitor.core.settings import METRICS_PORT, SERVING_PORT, Settings
 from modelmonitor.injector.admission import Admission
 from modelmonitor.injector.api_server import ApiServer, ApiServerError
 from modelmonitor.injector.backoff import Backoff
-from modelmonitor.injector.gateway import KubernetesApiServer, connect
+from modelmonitor.injector.gateway import KubernetesApiServer
 from modelmonitor.injector.keeper import CertificateKeeper, RootKeyKeeper
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.plan import PlanBook
