@@ -1,4 +1,4 @@
-"""Fixtures with a real Kubernetes; `tests/conftest.py` registers them for every room."""
+"""Fixtures with parts of a real Kubernetes; `tests/conftest.py` registers them for every room."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.mmcluster import images, lifecycle, project_images, settings
+from tests.cluster.mmcluster import settings
 from tests.cluster.mmcluster.apiserver import running_apiserver
-from tests.cluster.mmcluster.kubectl import Kubectl, administrator
+from tests.cluster.mmcluster.kubectl import Kubectl
 from tests.cluster.mmcluster.toolchain import Toolchain
 
 
@@ -18,24 +18,6 @@ class ApiServer:
 
     kubeconfig: Path
     kubectl: Kubectl
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A cluster with nodes; it runs on after the tests."""
-
-    kubeconfig: Path
-    kubectl: Kubectl
-    helm: Path
-    settings: settings.Settings
-
-
-@dataclass(frozen=True)
-class ProjectImages:
-    """Names of the project's images, built from this checkout and present on the nodes."""
-
-    collector: str
-    operator: str
 
 
 @pytest.fixture(scope="session")
@@ -52,20 +34,3 @@ def helm() -> Path:
     toolchain = Toolchain(settings.default_cache())
     toolchain.helm()
     return toolchain.programs / "helm"
-
-
-@pytest.fixture(scope="session")
-def cluster() -> Cluster:
-    """Switch the local cluster on, or repair it."""
-    chosen = settings.from_environment()
-    lifecycle.up(chosen)
-    return Cluster(chosen.kubeconfig, administrator(chosen), chosen.programs / "helm", chosen)
-
-
-@pytest.fixture(scope="session")
-def project_image_names(cluster: Cluster) -> ProjectImages:
-    """Build the project's images and load them onto the nodes."""
-    cache = cluster.settings.cache
-    tags = project_images.build(cache)
-    images.load(cluster.settings, project_images.layout(cache), tags)
-    return ProjectImages(*tags)

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from modelmonitor.api.v1alpha1.status import AlertState, MetricState
 from modelmonitor.controller.gateways.api_server import LEASES
 from modelmonitor.controller.runtime.fingerprints import Fingerprints
-from modelmonitor.controller.runtime.health import Health, health_app
+from modelmonitor.controller.runtime.health import Health
 from modelmonitor.controller.runtime.lease import Elector
 from modelmonitor.controller.runtime.loop import LoopLag
 from modelmonitor.controller.runtime.metrics import (
@@ -24,6 +24,7 @@ from modelmonitor.controller.runtime.metrics import (
 )
 from modelmonitor.controller.runtime.queue import BackOff, KeyedQueue
 from modelmonitor.controller.runtime.scheduler import Scheduler
+from modelmonitor.probes import probe_app
 from tests.controller.memory import Cluster, Killer, MemoryApiServer
 from tests.controller.virtual import VirtualClock, VirtualLoop, run
 
@@ -266,7 +267,9 @@ def test_equal_fingerprints_are_echoes() -> None:
 
 
 async def answers(health: Health) -> tuple[int, int]:
-    async with TestClient(TestServer(health_app(health, CollectorRegistry()))) as client:
+    async with TestClient(
+        TestServer(probe_app(health.alive, health.ready, CollectorRegistry()))
+    ) as client:
         return (await client.get("/livez")).status, (await client.get("/readyz")).status
 
 

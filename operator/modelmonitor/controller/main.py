@@ -27,7 +27,7 @@ from modelmonitor.controller.gateways.kubernetes import KubernetesApiServer
 from modelmonitor.controller.gateways.store import open_store
 from modelmonitor.controller.handlers.watching import WatchThread
 from modelmonitor.controller.runtime.clock import SystemClock
-from modelmonitor.controller.runtime.health import Health, health_app
+from modelmonitor.controller.runtime.health import Health
 from modelmonitor.controller.runtime.lease import Elector
 from modelmonitor.controller.runtime.loop import LoopLag
 from modelmonitor.controller.runtime.metrics import (
@@ -39,6 +39,7 @@ from modelmonitor.controller.runtime.metrics import (
 from modelmonitor.controller.wakeups import ThreadsafeWakeups
 from modelmonitor.core.settings import CONTROLLER_LEASE, METRICS_PORT, Settings
 from modelmonitor.logs import configure_logging
+from modelmonitor.probes import probe_app
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +186,8 @@ class Process:
         return None
 
     async def _serve(self, stack: AsyncExitStack) -> None:
-        runner = web.AppRunner(health_app(self._health, self._registry), access_log=None)
+        probes = probe_app(self._health.alive, self._health.ready, self._registry)
+        runner = web.AppRunner(probes, access_log=None)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         await web.TCPSite(runner, port=self._metrics_port).start()

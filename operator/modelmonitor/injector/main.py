@@ -21,10 +21,11 @@ from modelmonitor.injector.gateway import KubernetesApiServer
 from modelmonitor.injector.keeper import CertificateKeeper, RootKeyKeeper
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.plan import PlanBook
-from modelmonitor.injector.server import health_app, webhook_app
+from modelmonitor.injector.server import webhook_app
 from modelmonitor.injector.tls import HotCertificate
 from modelmonitor.injector.watch import MonitorWatch
 from modelmonitor.logs import configure_logging
+from modelmonitor.probes import probe_app
 
 KEEP_INTERVAL: Final = 60.0
 """Seconds between looks at certificates and keys while all is in place."""
@@ -34,6 +35,11 @@ FAREWELL: Final = 5.0
 """Seconds of service after SIGTERM: API servers learn late that this replica is going."""
 
 logger = logging.getLogger(__name__)
+
+
+def _always_alive() -> str:
+    """Return nothing wrong: a restart mends no webhook that still answers its probe."""
+    return ""
 
 
 class Injector:
@@ -66,7 +72,7 @@ class Injector:
 
     def health(self) -> web.Application:
         """Return the server of health and metrics."""
-        return health_app(self.problem, self.registry)
+        return probe_app(_always_alive, self.problem, self.registry)
 
     def webhook(self) -> web.Application:
         """Return the server of the webhook."""

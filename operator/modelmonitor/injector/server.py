@@ -1,6 +1,6 @@
-"""The two servers of the injector: the webhook over TLS, and health and metrics in the clear.
+"""The server of the webhook.
 
-The webhook says yes to everything. What goes wrong inside is counted, logged, and costs the pod its
+It says yes to everything. What goes wrong inside is counted, logged, and costs the pod its
 collector, never its start.
 """
 
@@ -10,7 +10,6 @@ from typing import Final
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
 from modelmonitor.core.workloads import workload_of
 from modelmonitor.injector.admission import Admission, PodRequest, Skipped
@@ -62,36 +61,6 @@ def webhook_app(
 
     app = web.Application(client_max_size=MAX_REVIEW_BYTES)
     app.add_routes([web.post("/mutate", mutate)])
-    return app
-
-
-def health_app(problem: Callable[[], str], registry: CollectorRegistry) -> web.Application:
-    """Return the server of /livez, /readyz and /metrics.
-
-    Parameters
-    ----------
-    problem
-        Returns why the process is not ready; empty if it is.
-    registry
-        What /metrics shows.
-    """
-
-    async def livez(_: web.Request) -> web.Response:
-        return web.Response(text="ok\n")
-
-    async def readyz(_: web.Request) -> web.Response:
-        why = problem()
-        return web.Response(text=f"{why or 'ok'}\n", status=503 if why else 200)
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
-
-    app = web.Application()
-    app.add_routes(
-        [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
-    )
     return app
 
 

@@ -5,7 +5,7 @@ arrived) is stored before it is judged, so that a controller that comes after ca
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
@@ -168,7 +168,7 @@ def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
         memory.late += 1
         for position, tick in enumerate(memory.ticks):
             if tick.start == start:
-                memory.ticks[position] = _with_pane(tick, pane)
+                memory.ticks[position] = replace(tick, panes=(*tick.panes, pane))
 
 
 def judge(
@@ -239,16 +239,4 @@ def _tick(facts: TickFacts, panes: Sequence[Pane]) -> Tick:
         answered=facts.answered,
         replicas_wanted=facts.replicas_wanted,
         judged_revision=facts.choice.judged,
-    )
-
-
-def _with_pane(tick: Tick, pane: Pane) -> Tick:
-    return Tick(
-        start=tick.start,
-        interval=tick.interval,
-        panes=(*tick.panes, pane),
-        expected=tick.expected,
-        answered=tick.answered,
-        replicas_wanted=tick.replicas_wanted,
-        judged_revision=tick.judged_revision,
     )

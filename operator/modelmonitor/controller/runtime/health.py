@@ -8,9 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-
 from modelmonitor.controller.runtime.lease import DEFAULT_TIMING
 from modelmonitor.controller.runtime.loop import LoopLag
 from modelmonitor.controller.runtime.scheduler import MAX_SLEEP
@@ -57,27 +54,3 @@ class Health:
         if self.leading and not self.listed:
             return "the first list of monitors is not complete"
         return self.alive()
-
-
-def health_app(health: Health, registry: CollectorRegistry) -> web.Application:
-    """Return the server of /livez, /readyz and /metrics."""
-
-    def answer(problem: str) -> web.Response:
-        return web.Response(text=f"{problem or 'ok'}\n", status=503 if problem else 200)
-
-    async def livez(_: web.Request) -> web.Response:
-        return answer(health.alive())
-
-    async def readyz(_: web.Request) -> web.Response:
-        return answer(health.ready())
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(
-            body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
-
-    app = web.Application()
-    app.add_routes(
-        [web.get("/livez", livez), web.get("/readyz", readyz), web.get("/metrics", metrics)]
-    )
-    return app
