@@ -115,6 +115,18 @@ def test_up_heals_a_dead_machine_and_pods_go_on(
     _run_python(kubectl, f"after-{machine_name}", "print('runs')")
 
 
+def test_up_heals_the_host_s_cable_when_only_its_own_end_is_left(
+    running: Settings, kubectl: Kubectl
+) -> None:
+    # What a dead control plane leaves for as long as the kernel takes to clear its network.
+    control_plane, node = machines.by_name(running, "cp"), machines.by_name(running, "n1")
+    elsewhere = node.holder()
+    assert elsewhere is not None
+    run(*control_plane.network_command("ip", "link", "set", "host0", "netns", elsewhere.pid))
+    lifecycle.up(running)
+    kubectl("get", "nodes")
+
+
 def test_a_pod_reaches_a_service_on_another_node_by_name(kubectl: Kubectl, server: str) -> None:
     address = f"https://server.{NAMESPACE}.svc:8443/"
     code = (

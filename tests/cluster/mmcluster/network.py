@@ -14,6 +14,8 @@ from .shell import Argument, ClusterError, attempt, run, succeeds
 
 # The host among the machines: the control plane is 0, nodes count from 1.
 _HOST_NUMBER = 254
+# The end of the host's cable inside the control plane.
+_HOST_PORT = "host0"
 
 
 def host_interface(settings: Settings) -> str:
@@ -79,11 +81,15 @@ def _bridge(control_plane: Machine) -> None:
 def _host(settings: Settings, control_plane: Machine) -> None:
     name = host_interface(settings)
     holder = control_plane.holder()
-    if holder and not succeeds("ip", "link", "show", name):
+    # Both ends: the kernel takes a dead machine's end away some time after the machine, and until
+    # then the host's end is still there, leading nowhere.
+    both = succeeds("ip", "link", "show", name) and _has_link(control_plane, _HOST_PORT)
+    if holder and not both:
+        remove(settings)
         own = (name, "address", _hardware_address(settings, _HOST_NUMBER))
-        peer = ("peer", "name", "host0", "netns", holder.pid)
+        peer = ("peer", "name", _HOST_PORT, "netns", holder.pid)
         run("ip", "link", "add", *own, "type", "veth", *peer)
-    _ip(control_plane, "link", "set", "host0", "master", "br0", "up")
+    _ip(control_plane, "link", "set", _HOST_PORT, "master", "br0", "up")
     run("ip", "address", "replace", f"{settings.addresses.host}/24", "dev", name)
     run("ip", "link", "set", name, "up")
     via = ("via", control_plane.address, "dev", name)
