@@ -23,7 +23,7 @@ from tests.cluster.mmcluster.kubectl import Kubectl, Manifest, administrator
 from tests.cluster.mmcluster.machines import CONTROL_PLANE_COMPONENTS, NODE_COMPONENTS
 from tests.cluster.mmcluster.pki import SERVER, Pki
 from tests.cluster.mmcluster.settings import Addresses, Settings
-from tests.cluster.mmcluster.shell import ClusterError, wait_for
+from tests.cluster.mmcluster.shell import ClusterError, run, wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
 

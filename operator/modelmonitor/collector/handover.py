@@ -29,6 +29,8 @@ REQUEST_LINES: Final = (
     b"OPTIONS ",
 )
 """How bytes begin from which a connection can be followed again, after some were lost."""
+HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""How a client of HTTP/2 begins (RFC 9113 §3.4)."""
 
 
 class Kind(IntEnum):
@@ -46,6 +48,14 @@ class Kind(IntEnum):
     """Bytes forwarded, copied and dropped since the last such record; connection 0."""
     END = 5
     """The splice has drained; nothing follows."""
+    SKIPPED = 6
+    """HTTP/2: DATA frames were left out, every other frame is there; the payload lists their
+    streams, each as u32. Bodies of these streams, in both directions, are not complete."""
+    PAST_REQUEST = 7
+    """HTTP/2: HEADERS and CONTINUATION frames that the client sent before the connection was
+    followed, whole frames in order: they fill the compression table and are nothing to count."""
+    PAST_RESPONSE = 8
+    """The same of the model."""
 
 
 class Record(NamedTuple):

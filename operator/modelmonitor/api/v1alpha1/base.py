@@ -30,6 +30,9 @@ API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]
 KIND_PATTERN: Final = r"^[A-Z][A-Za-z0-9]*$"
 STATUS_CODE_PATTERN: Final = r"^[1-5](xx|[0-9]{2})$"
 CPU_PATTERN: Final = r"^([1-9][0-9]{0,5}m|[0-9]{1,3}(\.[0-9]{1,3})?)$"
+JSON_POINTER_PATTERN: Final = r"^(/([^/~]|~[01])*)*$"
+VARIABLE_PATTERN: Final = r"^[A-Za-z_][A-Za-z0-9_.]*$"
+ARGUMENT_PATTERN: Final = r"^--?[A-Za-z][-A-Za-z0-9_.]*$"
 MEMORY_PATTERN: Final = r"^[1-9][0-9]{0,11}(k|M|G|Ki|Mi|Gi)?$"
 
 _SECONDS: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

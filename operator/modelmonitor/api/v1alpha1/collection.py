@@ -6,18 +6,27 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from modelmonitor.api.v1alpha1.base import (
+    ARGUMENT_PATTERN,
     CPU_PATTERN,
+    JSON_POINTER_PATTERN,
     MEMORY_PATTERN,
     NAME_PATTERN,
+    VARIABLE_PATTERN,
     ApiModel,
+    ColumnName,
     DecimalString,
+    distinct,
     distinct_names,
     list_map,
+    list_set,
     parse_cpu,
     parse_decimal,
     parse_memory,
 )
 from modelmonitor.api.v1alpha1.rules import rule
+
+_Variable = Annotated[str, Field(min_length=1, max_length=128, pattern=VARIABLE_PATTERN)]
+_Argument = Annotated[str, Field(min_length=2, max_length=128, pattern=ARGUMENT_PATTERN)]
 
 
 class Protocol(StrEnum):
@@ -25,7 +34,84 @@ class Protocol(StrEnum):
 
     AUTO = "Auto"
     OPEN_INFERENCE = "OpenInference"
+    KSERVE_V1 = "KServeV1"
+    MLFLOW = "MLflow"
+    OPENAI = "OpenAI"
     JSON = "JSON"
+
+
+class TakeoverType(StrEnum):
+    """How traffic for a port comes to the collector."""
+
+    RENUMBER = "Renumber"
+    SWAP = "Swap"
+    USER_PORT = "UserPort"
+
+
+class Source(StrEnum):
+    """Where requests and responses are seen."""
+
+    TRAFFIC = "Traffic"
+    CLOUD_EVENTS = "CloudEvents"
+
+
+class Restart(StrEnum):
+    """Whether the operator recreates pods so that they get a collector."""
+
+    NEVER = "Never"
+    ONCE = "Once"
+
+
+class JSONPaths(ApiModel):
+    """Where the rows of a request and the results of its response are."""
+
+    rows: Annotated[str, Field(max_length=256, pattern=JSON_POINTER_PATTERN)] = Field(
+        default="", description="JSON Pointer (RFC 6901) to the rows in a request's body."
+    )
+    results: Annotated[str, Field(max_length=256, pattern=JSON_POINTER_PATTERN)] = Field(
+        default="", description="JSON Pointer (RFC 6901) to the results in a response's body."
+    )
+
+
+class Swap(ApiModel):
+    """How the model server is told to listen elsewhere; exactly one of the two."""
+
+    variable: _Variable | None = Field(
+        default=None,
+        description="Environment variable with the port, for example PORT or MLSERVER_HTTP_PORT.",
+    )
+    argument: _Argument | None = Field(
+        default=None,
+        description="Command line argument with the port, for example --http_port.",
+    )
+
+    @rule(
+        "has(self.variable) != has(self.argument)",
+        "name either the variable or the argument that tells the server its port",
+    )
+    def _is_one(self) -> bool:
+        return (self.variable is None) != (self.argument is None)
+
+
+class Takeover(ApiModel):
+    """How traffic for a port comes to the collector; `type` says which member holds options."""
+
+    type: TakeoverType = Field(
+        default=TakeoverType.RENUMBER,
+        description="Renumber: the named container port becomes the collector's, the model is "
+        "untouched; Swap: the collector listens where the model did, and the model is told to "
+        "listen elsewhere, for Services with a numeric targetPort; UserPort: Knative's queue-proxy "
+        "is pointed at the collector.",
+    )
+    swap: Swap | None = Field(default=None, description="Options of type Swap, required there.")
+
+    @rule(
+        "(self.type == 'Swap') == has(self.swap)",
+        "swap belongs to type Swap and is required there",
+        at=".swap",
+    )
+    def _swap_fits_type(self) -> bool:
+        return (self.type is TakeoverType.SWAP) == (self.swap is not None)
 
 
 class CapturedPort(ApiModel):
@@ -36,9 +122,27 @@ class CapturedPort(ApiModel):
     )
     protocol: Protocol = Field(
         default=Protocol.AUTO,
-        description="Auto: decided from the traffic; OpenInference: v2 REST JSON; JSON: objects "
-        "or arrays named like the baseline's columns.",
+        description="How bodies are read. Auto: decided from the traffic; OpenInference: v2 REST "
+        "and gRPC; KServeV1: instances and predictions; MLflow: the scoring server's formats; "
+        "OpenAI: chat and text completions; JSON: objects or arrays named like the baseline's "
+        "columns.",
     )
+    json_paths: JSONPaths | None = Field(
+        default=None,
+        description="Where rows and results are in bodies of protocol JSON; without it they are "
+        "looked for at the top and under instances, inputs and data.",
+    )
+    takeover: Takeover = Field(
+        default=Takeover(), description="How traffic for this port comes to the collector."
+    )
+
+    @rule(
+        "!has(self.jsonPaths) || self.protocol == 'JSON'",
+        "jsonPaths belongs to protocol JSON: set protocol to JSON",
+        at=".jsonPaths",
+    )
+    def _paths_fit_protocol(self) -> bool:
+        return self.json_paths is None or self.protocol is Protocol.JSON
 
     @rule(
         "self.name.matches('[a-z]')",
@@ -120,6 +224,25 @@ class Collection(ApiModel):
         default="1",
         description="Share of requests whose bodies are decoded, above 0 and at most 1, for "
         'example "0.1"; every request is counted.',
+    )
+    source: Source = Field(
+        default=Source.TRAFFIC,
+        description="Traffic: the collector stands in the path and sees every byte; CloudEvents: "
+        "it takes what the server's own logger sends to http://localhost:24189, and ports only "
+        "say how bodies are read.",
+    )
+    reveal: Annotated[list[ColumnName], AfterValidator(distinct)] = Field(
+        default=[],
+        max_length=64,
+        description="Categorical columns whose new values may be named in clear; those of all "
+        "other columns are named by a keyed hash.",
+        json_schema_extra=list_set(),
+    )
+    restart: Restart = Field(
+        default=Restart.NEVER,
+        description="Once: pods without a collector are recreated one time, by an annotation of "
+        "the workload's pod template, one workload at a time; Never: they get it when they are "
+        "next recreated.",
     )
     resources: CollectorResources = Field(
         default=CollectorResources(), description="Resources of the collector container."

@@ -7,6 +7,8 @@ MAX_MESSAGE: Final = 4 * 1024 * 1024
 """Bytes of one body, after decompression too."""
 MAX_KEPT: Final = 32 * 1024 * 1024
 """Bytes of all bodies that are being collected at a time."""
+MAX_TIMES: Final = 4096
+"""Parts of a timed body whose time is kept."""
 
 
 @dataclass(slots=True)
@@ -17,6 +19,10 @@ class Body:
     parts: list[bytes] = field(default_factory=list)
     size: int = 0
     too_large: bool = False
+    timed: bool = False
+    """The body is a stream of events: it matters when its parts came."""
+    times: list[tuple[int, int]] = field(default_factory=list)
+    """Of a timed body: (offset of a part's first byte, monotonic µs), at most `MAX_TIMES`."""
 
     def content(self) -> bytes:
         """Return the bytes, still in their content coding."""

@@ -5,7 +5,7 @@ from typing import Final
 
 from modelmonitor.collector.observer.bodies import Body
 from modelmonitor.collector.protocols.registry import Target
-from modelmonitor.core.wire.pane import NO_RESPONSE
+from modelmonitor.core.wire.pane import GRPC_CODE_PREFIX, NO_RESPONSE
 
 SWITCHING_PROTOCOLS: Final = 101
 _SUCCESS: Final = range(200, 300)
@@ -32,6 +32,8 @@ class Exchange:
     response_end: int = 0
     status: int = 0
     """0: no response."""
+    grpc_status: int | None = None
+    """Code of the trailers; None: not gRPC, or none came."""
     response_headers: dict[bytes, bytes] = field(default_factory=dict)
     target: Target | None = None
     """What the request is for; None if nobody asked."""
@@ -41,9 +43,11 @@ class Exchange:
     @property
     def code(self) -> str:
         """The status code as panes count it."""
+        if self.grpc_status is not None:
+            return f"{GRPC_CODE_PREFIX}{self.grpc_status}"
         return str(self.status) if self.status else NO_RESPONSE
 
     @property
     def succeeded(self) -> bool:
         """Whether the model answered with a result."""
-        return self.status in _SUCCESS
+        return self.status in _SUCCESS and not self.grpc_status

@@ -1,14 +1,17 @@
-"""What every decoder gets and gives: a schema of columns in, rows by column out."""
+"""What every decoder gets and gives: a request with its response in, rows by column out."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
+
+from numpy.typing import NDArray
 
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
-Column: TypeAlias = "Sequence[Any] | None"
+Values: TypeAlias = "Sequence[Any] | NDArray[Any]"
+Column: TypeAlias = "Values | None"
 """One column's values, one a row; None where the message does not have the column."""
 
 
@@ -29,27 +32,70 @@ class Schema:
     outputs: tuple[OutputLocator, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request that succeeded, with its response; bodies are plain, without content coding."""
+
+    path: bytes
+    """Without query; of HTTP/2 as well."""
+    request_headers: Mapping[bytes, bytes]
+    """Lower-case names; those of `framing.KEPT_HEADERS` only."""
+    request: bytes
+    response_headers: Mapping[bytes, bytes]
+    response: bytes
+    request_end: int = 0
+    """Monotonic microseconds."""
+    times: Sequence[tuple[int, int]] = ()
+    """Of a response that is a stream of events: (offset of a part, monotonic microseconds)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """The inputs of one request."""
+    """The inputs of one request: either `columns` or `matrix`."""
 
     rows: int
-    columns: list[Column]
+    columns: Sequence[Column] = ()
     """In the order of `Schema.inputs`."""
+    matrix: Values | None = None
+    """All values of all inputs, row-major, length `rows * len(schema.inputs)`: what one tensor
+    holds already. It is cut into columns only when many rows have gathered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """What one answer of a text generator used and how it ended."""
+
+    streamed: bool
+    prompt_tokens: int | None
+    completion_tokens: int | None
+    """None: the answer does not say."""
+    finish_reasons: Sequence[str] = ()
+    """One a choice."""
+    first_token: int | None = None
+    """Monotonic microseconds of the first event with text; None: not streamed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rows:
+    """What one call says."""
+
+    inputs: Inputs
+    outputs: Sequence[Column] = ()
+    """In the order of `Schema.outputs`."""
+    model: str = ""
+    version: str = ""
+    """Where the messages name them."""
+    generation: Generation | None = None
 
 
 class Decoder(Protocol):
-    """Reads one protocol's messages, parsed from JSON already.
+    """Reads the calls of one protocol.
 
-    Both methods accept any JSON value and raise `UndecodableError` and nothing else for what they
-    cannot read.
+    Any bytes are accepted; `UndecodableError` and nothing else is raised for what is not read.
     """
 
-    def request(self, document: Any, schema: Schema) -> Inputs:
-        """Return the inputs of a request."""
-
-    def response(self, document: Any, schema: Schema, rows: int) -> list[Column]:
-        """Return the outputs of a response to `rows` rows, in the order of `Schema.outputs`."""
+    def decode(self, call: Call, schema: Schema) -> Rows:
+        """Return the rows of a call."""
 
 
 def flattened(data: Any) -> list[Any]:

@@ -22,6 +22,10 @@ STATE_DIRECTORY: Final = "/run/modelmonitor"
 """Mount path of the collector's emptyDir."""
 
 # Environment variables of the collector container.
+EVENTS_PORT: Final = 24189
+"""Where a model server's own logger may send CloudEvents."""
+ENV_EVENTS: Final = "MM_EVENTS"
+"""`1`: the collector takes CloudEvents on `EVENTS_PORT` and splices nothing."""
 ENV_MONITOR_UID: Final = "MM_MONITOR_UID"
 ENV_MONITOR: Final = "MM_MONITOR"
 """`namespace/name`."""
@@ -58,6 +62,13 @@ class ColumnConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     categories: list[str] = []
 
 
+class JSONPaths(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Where the rows of a request and the results of a response are: JSON Pointers (RFC 6901)."""
+
+    rows: str = ""
+    results: str = ""
+
+
 class CollectorConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a collector is to count."""
 
@@ -67,12 +78,18 @@ class CollectorConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_def
     """Seconds."""
     baselineDigest: str = ""
     protocols: dict[str, str] = {}
-    """Port name → Auto, OpenInference or JSON."""
+    """Port name → Auto or one of the protocols of the API."""
+    paths: dict[str, JSONPaths] = {}
+    """Port name → where generic JSON has its rows and results."""
     model: str = ""
     """Only requests for this model; empty: all."""
     sampleRatio: float = 1.0
     columns: list[ColumnConfiguration] = []
-    """Inputs in serving order, then outputs; empty: bodies are not decoded."""
+    """Inputs in serving order, then outputs; empty: rows are not counted."""
+    reveal: list[str] = []
+    """Categorical columns whose new values may be named in clear."""
+    hashKey: str = ""
+    """Key of the hashes of other new values, in URL-safe base64; empty: they are not named."""
     suspended: bool = False
     """Only splice."""
 

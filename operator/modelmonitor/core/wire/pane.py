@@ -17,9 +17,15 @@ LATENCY_GAMMA: Final = 1.02
 
 LATENCY_RESPONSE: Final = "Response"
 LATENCY_FIRST_BYTE: Final = "FirstByte"
+LATENCY_FIRST_TOKEN: Final = "FirstToken"
+"""Of streamed generations: end of the request to the first event that carries text."""
 
 NO_RESPONSE: Final = "none"
 """Status code of a request whose connection ended without a response."""
+GRPC_CODE_PREFIX: Final = "grpc-"
+"""Status code of a gRPC request: this and the number of the trailers, such as `grpc-14`."""
+MAX_NOVEL: Final = 32
+"""Values that the baseline does not list, named in one column of one pane."""
 
 
 class Undecodable(StrEnum):
@@ -27,6 +33,8 @@ class Undecodable(StrEnum):
 
     TOO_LARGE = "TooLarge"
     """A body above the collector's cap."""
+    INCOMPLETE = "Incomplete"
+    """Parts of a body were dropped on the way to the observer."""
     ENCODING = "ContentEncoding"
     """A content coding that is not read, or a body that does not keep to its coding."""
     BINARY = "BinaryTensors"
@@ -66,7 +74,24 @@ class RequestCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     undecodable: dict[str, int] = {}
     """Reason (a fixed, small set) → sampled requests that could not be decoded."""
     codes: dict[str, int] = {}
-    """HTTP status code (`"200"`), or `none` → requests."""
+    """HTTP status code (`"200"`), `grpc-<code>`, or `none` → requests."""
+    protocols: dict[str, int] = {}
+    """`<port name>/<protocol>` → decoded requests: what Auto took the traffic for."""
+
+
+class GenerationCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What text generation used and how it ended; never the text."""
+
+    requests: int = 0
+    """Decoded generations."""
+    streamed: int = 0
+    """Those whose answer came as events."""
+    uncounted: int = 0
+    """Those whose answer did not say how many tokens they took; left out of both sums."""
+    promptTokens: int = 0
+    completionTokens: int = 0
+    finishReasons: dict[str, int] = {}
+    """Reason as the server names it, of a known few, else `other` → choices."""
 
 
 class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -95,6 +120,12 @@ class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Sum of squares of finite numbers."""
     sketch: bytes = b""
     """KLL sketch (k = 200) of finite numbers, serialized; for display and re-baselining only."""
+    novel: dict[str, int] = {}
+    """Categorical: values that the baseline does not list → rows, the most frequent `MAX_NOVEL`
+    or so. In clear where `CollectorConfiguration.reveal` names the column, else a keyed hash."""
+    distinct: bytes = b""
+    """Text: HLL sketch of the values, serialized. Of text nothing else is counted but lengths:
+    `cells`, `total`, `squares`, `below`, `above` and `sketch` are of characters."""
 
 
 class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,8 +160,10 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted under another configuration."""
     requests: RequestCounts = RequestCounts()
     latency: dict[str, LatencyCounts] = {}
-    """`Response` and `FirstByte` → latencies."""
+    """`Response`, `FirstByte` and `FirstToken` → latencies."""
     columns: dict[str, ColumnCounts] = {}
+    generation: GenerationCounts | None = None
+    """Of text generation; None: there was none."""
 
 
 class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
