@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
-Values: TypeAlias = "Sequence[Any] | NDArray[Any]"
-Column: TypeAlias = "Values | None"
+Values: TypeAlias = Sequence[Any] | NDArray[Any]
+Column: TypeAlias = Values | None
 """One column's values, one a row; None where the message does not have the column."""
 
 
