@@ -5,14 +5,20 @@ here is counted in production, and what fails here is told before it is.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.collector.protocols.base import Column, Inputs, Schema, UndecodableError
-from modelmonitor.collector.protocols.registry import AUTO, decoder_for
+from modelmonitor.collector.protocols.base import (
+    Call,
+    Column,
+    Schema,
+    UndecodableError,
+    columns_of,
+)
+from modelmonitor.collector.protocols.registry import AUTO, DECODERS, protocol_of
 from modelmonitor.core.columns import ColumnCounter
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, OutputLocator, Profile
 from modelmonitor.core.wire.pane import ColumnCounts, Undecodable
@@ -118,24 +124,28 @@ class _Tally:
 
     def add(self, exchange: Exchange) -> None:
         self._exchanges += 1
-        decoder = decoder_for(AUTO, exchange.path.encode(), exchange.request)
+        schema = self._schema
+        if exchange.response is None:
+            schema = Schema(inputs=schema.inputs, outputs=())
+        call = Call(
+            path=exchange.path.encode(),
+            request_headers={},
+            request=_body(exchange.request),
+            response_headers={},
+            response=_body(exchange.response),
+        )
         try:
-            found = decoder.request(exchange.request, self._schema)
-            answers = (
-                decoder.response(exchange.response, self._schema, found.rows)
-                if exchange.response is not None
-                else []
-            )
+            found = DECODERS[protocol_of(AUTO, call)].decode(call, schema)
         except UndecodableError as error:
-            reason = Undecodable(str(error))
-            sentence = _SENTENCES.get(reason, f"it cannot be decoded ({reason.value})")
+            sentence = _SENTENCES.get(error.reason, f"it cannot be decoded ({error.reason.value})")
             self._problems.append(f"line {exchange.line}: {sentence}")
             return
-        self._rows += found.rows
-        self._count(self._inputs, found, found.columns)
-        if answers:
-            self._answered += found.rows
-            self._count(self._outputs, found, answers)
+        rows = found.inputs.rows
+        self._rows += rows
+        self._count(self._inputs, rows, columns_of(found.inputs, len(schema.inputs)))
+        if schema.outputs:
+            self._answered += rows
+            self._count(self._outputs, rows, found.outputs)
 
     def report(self) -> SampleReport:
         """Return what was found out."""
@@ -155,12 +165,16 @@ class _Tally:
             notes.append("the sample has no responses: outputs were not checked")
         return SampleReport(self._exchanges, self._rows, problems, notes)
 
-    def _count(self, columns: list[ColumnProfile], found: Inputs, values: list[Column]) -> None:
+    def _count(self, columns: list[ColumnProfile], rows: int, values: Sequence[Column]) -> None:
         for column, present in zip(columns, values, strict=True):
             if present is None:
-                self._counters[column.name].add_missing(found.rows)
+                self._counters[column.name].add_missing(rows)
             else:
                 self._counters[column.name].add(present)
+
+
+def _body(document: Any) -> bytes:
+    return json.dumps(document).encode()
 
 
 def _absent(columns: list[ColumnProfile], counters: dict[str, ColumnCounter]) -> list[str]:

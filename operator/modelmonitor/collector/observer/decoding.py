@@ -1,18 +1,15 @@
 """From exchanges to rows: which requests are sampled, and what their bodies say."""
 
 import hashlib
-import json
 import logging
 import zlib
 from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
-
-import orjson
+from typing import Final, NamedTuple
 
 from modelmonitor.collector.observer.bodies import MAX_MESSAGE, Body
 from modelmonitor.collector.observer.exchange import Exchange
-from modelmonitor.collector.protocols.base import Column, Inputs, Schema, UndecodableError
-from modelmonitor.collector.protocols.registry import AUTO, Target, decoder_for, target_of
+from modelmonitor.collector.protocols.base import Call, Rows, Schema, UndecodableError
+from modelmonitor.collector.protocols.registry import AUTO, DECODERS, Target, protocol_of, target_of
 from modelmonitor.core.profile import ColumnRole, OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Undecodable
@@ -20,18 +17,15 @@ from modelmonitor.core.wire.pane import Undecodable
 logger = logging.getLogger(__name__)
 
 _WINDOW_BITS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
-_BINARY_HEADER: Final = b"inference-header-content-length"
 _HASH_RANGE: Final = 2.0**64
 
 
 class Decoded(NamedTuple):
-    """The rows of one request."""
+    """What one request says, and how it was read."""
 
-    inputs: Inputs
-    outputs: list[Column]
-    """In the order of the configuration's output columns."""
-    version: str
-    """The model's version, where the response names it."""
+    rows: Rows
+    protocol: str
+    """That the bodies were taken for, as named in the API; never Auto."""
 
 
 class Interpreter:
@@ -93,21 +87,17 @@ class Interpreter:
             raise UndecodableError(Undecodable.INTERNAL) from error
 
     def _decode(self, exchange: Exchange) -> Decoded:
-        if exchange.request.too_large or exchange.response.too_large:
-            raise UndecodableError(Undecodable.TOO_LARGE)
-        if _BINARY_HEADER in exchange.headers or _BINARY_HEADER in exchange.response_headers:
-            raise UndecodableError(Undecodable.BINARY)
-        document = _document(exchange.request, exchange.headers, Undecodable.REQUEST_SYNTAX)
-        decoder = decoder_for(self._protocols[exchange.port], exchange.path, document)
-        inputs = decoder.request(document, self._schema)
-        if not self._schema.outputs:
-            return Decoded(inputs, [], "")
-        answer = _document(
-            exchange.response, exchange.response_headers, Undecodable.RESPONSE_SYNTAX
+        call = Call(
+            path=exchange.path,
+            request_headers=exchange.headers,
+            request=_plain(exchange.request, exchange.headers),
+            response_headers=exchange.response_headers,
+            response=_plain(exchange.response, exchange.response_headers),
+            request_end=exchange.request_end,
+            times=exchange.response.times,
         )
-        outputs = decoder.response(answer, self._schema, inputs.rows)
-        version = answer.get("model_version") if isinstance(answer, dict) else None
-        return Decoded(inputs, outputs, version if isinstance(version, str) else "")
+        protocol = protocol_of(self._protocols[exchange.port], call)
+        return Decoded(DECODERS[protocol].decode(call, self._schema), protocol)
 
     def _target(self, exchange: Exchange) -> Target:
         if exchange.target is None:
@@ -130,21 +120,11 @@ class Interpreter:
         return int.from_bytes(digest, "big") < self._ratio * _HASH_RANGE
 
 
-def _document(body: Body, headers: Mapping[bytes, bytes], reason: Undecodable) -> Any:
-    content = _plain(body.content(), headers.get(b"content-encoding", b"").strip().lower())
-    try:
-        return orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        if b"NaN" not in content and b"Infinity" not in content:
-            raise UndecodableError(reason) from error
-    # Python's own encoder writes NaN and Infinity, which JSON does not know.
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UndecodableError(reason) from error
-
-
-def _plain(content: bytes, coding: bytes) -> bytes:
+def _plain(body: Body, headers: Mapping[bytes, bytes]) -> bytes:
+    if body.too_large:
+        raise UndecodableError(Undecodable.TOO_LARGE)
+    content = body.content()
+    coding = headers.get(b"content-encoding", b"").strip().lower()
     if coding in {b"", b"identity"}:
         return content
     if coding not in _WINDOW_BITS:

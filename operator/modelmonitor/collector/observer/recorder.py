@@ -118,7 +118,7 @@ class Recorder:
             return
         self._book.tally.add_rows(decoded)
         self._totals.decoded += 1
-        self._totals.rows += decoded.inputs.rows
+        self._totals.rows += decoded.rows.inputs.rows
 
     def _take_bytes(self, record: Record) -> None:
         connection = self._connection(record)

@@ -1,11 +1,11 @@
 """The counts of one open pane."""
 
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any, Final
 
 from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
+from modelmonitor.collector.protocols.base import Values, columns_of
 from modelmonitor.core.columns import ColumnCounter
 from modelmonitor.core.latency import LatencyCounter
 from modelmonitor.core.profile import MAX_NAME, ColumnKind, ColumnRole
@@ -69,16 +69,19 @@ class Tally:
         """Count the rows of a sampled request."""
         self._sampled += 1
         self._decoded += 1
-        self.version = decoded.version[:MAX_NAME] or self.version
-        rows = decoded.inputs.rows
-        for column, values in zip(self._inputs, decoded.inputs.columns, strict=True):
+        found = decoded.rows
+        self.version = found.version[:MAX_NAME] or self.version
+        rows = found.inputs.rows
+        inputs = columns_of(found.inputs, len(self._inputs))
+        for column, values in zip(self._inputs, inputs, strict=True):
             if values is None:
                 column.add_missing(rows)
             else:
                 column.add(values)
-        for column, values in zip(self._outputs, decoded.outputs, strict=True):
-            if values is not None:
-                column.add(values)
+        if found.outputs:
+            for column, values in zip(self._outputs, found.outputs, strict=True):
+                if values is not None:
+                    column.add(values)
         self._waiting += rows
         if self._waiting >= FLUSH_ROWS:
             self.flush()
@@ -133,7 +136,7 @@ class _BufferedColumn:
         self._counter = ColumnCounter(column.kind, cuts=column.cuts, categories=column.categories)
         self._values: list[Any] = []
 
-    def add(self, values: Sequence[Any]) -> None:
+    def add(self, values: Values) -> None:
         if self.counted:
             self._values.extend(values)
 

@@ -88,6 +88,14 @@ class Rows:
     generation: Generation | None = None
 
 
+def columns_of(inputs: Inputs, width: int) -> Sequence[Column]:
+    """Return `width` columns, cut out of the matrix where there is one."""
+    matrix = inputs.matrix
+    if matrix is None:
+        return inputs.columns
+    return [matrix[index::width] for index in range(width)]
+
+
 class Decoder(Protocol):
     """Reads the calls of one protocol.
 
@@ -108,6 +116,8 @@ def flattened(data: Any) -> list[Any]:
     """
     values = data if isinstance(data, list) else [data]
     while values and isinstance(values[0], list):
+        if set(map(type, values)) != {list}:
+            raise TypeError("lists and scalars on one level")
         values = list(itertools.chain.from_iterable(values))
     return values
 

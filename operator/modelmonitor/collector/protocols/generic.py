@@ -9,13 +9,16 @@ Responses: a list, or an object of named outputs, or one of these under `predict
 from typing import Any, Final
 
 from modelmonitor.collector.protocols.base import (
+    Call,
     Column,
     Inputs,
+    Rows,
     Schema,
     UndecodableError,
     flattened,
     strided,
 )
+from modelmonitor.collector.protocols.documents import read_json
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
@@ -26,28 +29,36 @@ RESPONSE_ENVELOPES: Final = ("predictions", "outputs", "data")
 class GenericDecoder:
     """Reads requests and responses that are plain JSON."""
 
-    def request(self, document: Any, schema: Schema) -> Inputs:
-        """Return the inputs: by name from objects, by position from lists."""
-        content = _opened(document, schema)
-        if isinstance(content, dict):
-            return _from_object(content, schema)
-        if not isinstance(content, list):
-            raise UndecodableError(Undecodable.REQUEST_SHAPE)
-        if not content:
-            return Inputs(rows=0, columns=[[] for _ in schema.inputs])
-        if all(isinstance(row, dict) for row in content):
-            return _from_records(content, schema)
-        return _from_lists(content, schema)
+    def decode(self, call: Call, schema: Schema) -> Rows:
+        """Return the inputs, by name from objects and by position from lists, and the outputs."""
+        inputs = _inputs(read_json(call.request, Undecodable.REQUEST_SYNTAX), schema)
+        if not schema.outputs:
+            return Rows(inputs=inputs)
+        answer = read_json(call.response, Undecodable.RESPONSE_SYNTAX)
+        return Rows(inputs=inputs, outputs=_outputs(answer, schema, inputs.rows))
 
-    def response(self, document: Any, schema: Schema, rows: int) -> list[Column]:
-        """Return the outputs; None where the response does not have them."""
-        name, content = "", document
-        if isinstance(document, dict):
-            for envelope in RESPONSE_ENVELOPES:
-                if envelope in document:
-                    name, content = envelope, document[envelope]
-                    break
-        return [_output(name, content, locator, rows) for locator in schema.outputs]
+
+def _inputs(document: Any, schema: Schema) -> Inputs:
+    content = _opened(document, schema)
+    if isinstance(content, dict):
+        return _from_object(content, schema)
+    if not isinstance(content, list):
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    if not content:
+        return Inputs(rows=0, columns=[[] for _ in schema.inputs])
+    if all(isinstance(row, dict) for row in content):
+        return _from_records(content, schema)
+    return _from_lists(content, schema)
+
+
+def _outputs(document: Any, schema: Schema, rows: int) -> list[Column]:
+    name, content = "", document
+    if isinstance(document, dict):
+        for envelope in RESPONSE_ENVELOPES:
+            if envelope in document:
+                name, content = envelope, document[envelope]
+                break
+    return [_output(name, content, locator, rows) for locator in schema.outputs]
 
 
 def _opened(document: Any, schema: Schema) -> Any:

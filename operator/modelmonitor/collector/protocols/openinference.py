@@ -5,18 +5,23 @@ shape, and one tensor per named column. The binary extension is not: its bodies 
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from modelmonitor.collector.protocols.base import (
+    Call,
     Column,
     Inputs,
+    Rows,
     Schema,
     UndecodableError,
     flattened,
     strided,
 )
+from modelmonitor.collector.protocols.documents import read_json
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
+
+BINARY_HEADER: Final = b"inference-header-content-length"
 
 
 class _Tensor(NamedTuple):
@@ -37,24 +42,45 @@ class _Tensor(NamedTuple):
 class OpenInferenceDecoder:
     """Reads inference requests and responses of OpenInference v2."""
 
-    def request(self, document: Any, schema: Schema) -> Inputs:
-        """Return the inputs: by name where names match, else by position."""
-        tensors = _tensors(document, "inputs", Undecodable.REQUEST_SHAPE)
-        by_name = {tensor.name: tensor for tensor in tensors if tensor.is_column}
-        if any(name in by_name for name in schema.inputs):
-            return _by_name(by_name, schema)
-        if len(tensors) != 1:
-            raise UndecodableError(Undecodable.REQUEST_SHAPE)
-        return _by_position(tensors[0], schema)
+    def decode(self, call: Call, schema: Schema) -> Rows:
+        """Return the inputs, by name where names match and else by position, and the outputs."""
+        if BINARY_HEADER in call.request_headers or BINARY_HEADER in call.response_headers:
+            raise UndecodableError(Undecodable.BINARY)
+        inputs = _inputs(read_json(call.request, Undecodable.REQUEST_SYNTAX), schema)
+        if not schema.outputs:
+            return Rows(inputs=inputs)
+        answer = read_json(call.response, Undecodable.RESPONSE_SYNTAX)
+        tensors = _tensors(answer, "outputs", Undecodable.RESPONSE_SHAPE)
+        return Rows(
+            inputs=inputs,
+            outputs=[_output(tensors, locator, inputs.rows) for locator in schema.outputs],
+            model=_text(answer.get("model_name")),
+            version=_text(answer.get("model_version")),
+        )
 
-    def response(self, document: Any, schema: Schema, rows: int) -> list[Column]:
-        """Return the outputs; None where the caller did not ask for them."""
-        tensors = _tensors(document, "outputs", Undecodable.RESPONSE_SHAPE)
-        return [_output(tensors, locator, rows) for locator in schema.outputs]
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
-def looks_like_openinference(document: Any) -> bool:
-    """Return whether a document has tensors, whatever its path was."""
+def _inputs(document: Any, schema: Schema) -> Inputs:
+    tensors = _tensors(document, "inputs", Undecodable.REQUEST_SHAPE)
+    by_name = {tensor.name: tensor for tensor in tensors if tensor.is_column}
+    if any(name in by_name for name in schema.inputs):
+        return _by_name(by_name, schema)
+    if len(tensors) != 1:
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    return _by_position(tensors[0], schema)
+
+
+def looks_like_openinference(content: bytes) -> bool:
+    """Return whether a request's body has tensors, whatever its path was."""
+    if b'"shape"' not in content:
+        return False
+    try:
+        document = read_json(content, Undecodable.REQUEST_SYNTAX)
+    except UndecodableError:
+        return False
     inputs = document.get("inputs") if isinstance(document, dict) else None
     return (
         isinstance(inputs, list)
@@ -78,10 +104,7 @@ def _by_position(tensor: _Tensor, schema: Schema) -> Inputs:
     single = width == 1 and tensor.is_column
     if not single and (not tensor.shape or tensor.shape[-1] != width):
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(
-        rows=len(tensor.values) // width,
-        columns=[tensor.values[index::width] for index in range(width)],
-    )
+    return Inputs(rows=len(tensor.values) // width, matrix=tensor.values)
 
 
 def _output(tensors: list[_Tensor], locator: OutputLocator, rows: int) -> Column:

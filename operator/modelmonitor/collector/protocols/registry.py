@@ -2,10 +2,10 @@
 
 import functools
 import re
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 from urllib.parse import unquote
 
-from modelmonitor.collector.protocols.base import Decoder
+from modelmonitor.collector.protocols.base import Call, Decoder
 from modelmonitor.collector.protocols.generic import GenericDecoder
 from modelmonitor.collector.protocols.openinference import (
     OpenInferenceDecoder,
@@ -63,9 +63,10 @@ def target_of(protocol: str, method: bytes, path: bytes, content_type: bytes) ->
     return Target(inference=is_json, model=model, version=version)
 
 
-def decoder_for(protocol: str, path: bytes, document: Any) -> Decoder:
-    """Return the decoder of a request, by protocol, path and, where those do not tell, content."""
+def protocol_of(protocol: str, call: Call) -> str:
+    """Return the protocol of a call: as configured, else by path and content."""
     if protocol != AUTO:
-        return DECODERS[protocol]
-    tensors = path.startswith(_V2_PREFIX.encode()) or looks_like_openinference(document)
-    return DECODERS[OPEN_INFERENCE if tensors else JSON]
+        return protocol
+    if call.path.startswith(_V2_PREFIX.encode()) or looks_like_openinference(call.request):
+        return OPEN_INFERENCE
+    return JSON
