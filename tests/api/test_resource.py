@@ -71,8 +71,11 @@ def test_every_default_is_written_by_the_api_server(monitor: Body) -> None:
     assert monitor["spec"] == {
         "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "model"},
         "collection": {
-            "ports": [{"name": "http", "protocol": "Auto"}],
+            "ports": [{"name": "http", "protocol": "Auto", "takeover": {"type": "Renumber"}}],
             "sampleRatio": "1",
+            "source": "Traffic",
+            "reveal": [],
+            "restart": "Never",
             "resources": {
                 "requests": {"cpu": "50m", "memory": "96Mi"},
                 "limits": {"memory": "256Mi"},

@@ -53,6 +53,20 @@ _COLUMNS: Final[tuple[dict[str, Any], ...]] = (
         "priority": 1,
     },
     {
+        "name": "Breaker",
+        "type": "string",
+        "jsonPath": ".status.injection.breaker",
+        "description": "Circuit breaker of injection; empty as long as it never opened.",
+        "priority": 1,
+    },
+    {
+        "name": "Coverage",
+        "type": "string",
+        "jsonPath": ".status.coverage",
+        "description": "Share of the traffic that was observed and decoded.",
+        "priority": 1,
+    },
+    {
         "name": "Last-Retrain",
         "type": "date",
         "jsonPath": ".status.retraining.lastStartedAt",

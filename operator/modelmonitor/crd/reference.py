@@ -6,11 +6,14 @@ from typing import Any, Final
 
 from modelmonitor.api.v1alpha1 import conditions
 from modelmonitor.api.v1alpha1.base import (
+    ARGUMENT_PATTERN,
     CPU_PATTERN,
     DECIMAL_PATTERN,
     DURATION_PATTERN,
+    JSON_POINTER_PATTERN,
     MEMORY_PATTERN,
     NAME_PATTERN,
+    VARIABLE_PATTERN,
 )
 from modelmonitor.api.v1alpha1.monitor import GROUP, KIND, VERSION
 from modelmonitor.crd.definition import monitor_schema
@@ -36,6 +39,9 @@ _NAMED_PATTERNS: Final = {
     NAME_PATTERN: "name",
     CPU_PATTERN: "CPU",
     MEMORY_PATTERN: "memory",
+    JSON_POINTER_PATTERN: "JSON Pointer",
+    VARIABLE_PATTERN: "variable",
+    ARGUMENT_PATTERN: "argument",
 }
 
 _REASONS: Final[tuple[tuple[str, type[conditions.Documented]], ...]] = (

@@ -15,15 +15,18 @@ from pydantic_core import ErrorDetails
 
 from modelmonitor.api.v1alpha1.base import (
     API_VERSION_PATTERN,
+    ARGUMENT_PATTERN,
     CPU_PATTERN,
     DECIMAL_PATTERN,
     DURATION_PATTERN,
+    JSON_POINTER_PATTERN,
     KIND_PATTERN,
     MEMORY_PATTERN,
     NAME_PATTERN,
     RULES_LATER,
     STATUS_CODE_PATTERN,
     SUBDOMAIN_PATTERN,
+    VARIABLE_PATTERN,
 )
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 
@@ -45,6 +48,9 @@ _BY_PATTERN: Final = {
     STATUS_CODE_PATTERN: 'is not a status code: write for example "429", or a class such as "5xx"',
     CPU_PATTERN: 'is not an amount of CPU: write for example "50m" or "0.5"',
     MEMORY_PATTERN: 'is not an amount of memory: write for example "96Mi"',
+    JSON_POINTER_PATTERN: "is not a JSON Pointer: write for example /payload/rows",
+    VARIABLE_PATTERN: "is not the name of an environment variable: write for example PORT",
+    ARGUMENT_PATTERN: "is not a command line argument: write for example --http_port",
 }
 
 

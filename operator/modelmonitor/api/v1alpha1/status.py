@@ -13,6 +13,7 @@ Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "da
 """UTC in RFC 3339, seconds resolution: 2026-01-31T12:00:00Z."""
 Message = Annotated[str, Field(max_length=1024)]
 Digest = Annotated[str, Field(max_length=80)]
+Share = Annotated[str, Field(max_length=16)]
 
 
 class AlertState(StrEnum):
@@ -54,6 +55,15 @@ class BreakerState(StrEnum):
     HALF_OPEN = "HalfOpen"
 
 
+class RestartPhase(StrEnum):
+    """How far the one restart of `spec.collection.restart` has come."""
+
+    REQUESTED = "Requested"
+    RESTARTING = "Restarting"
+    FINISHED = "Finished"
+    FAILED = "Failed"
+
+
 class EpisodePhase(StrEnum):
     """How far a retraining episode has come."""
 
@@ -84,6 +94,36 @@ class CollectorCounts(ApiModel):
     injected: int = Field(default=0, ge=0, description="Pods that carry a collector.")
     reachable: int = Field(default=0, ge=0, description="Collectors that answered lately.")
     outdated: int = Field(default=0, ge=0, description="Collectors with an older image.")
+
+
+class CollectionStatus(ApiModel):
+    """What collectors made of the traffic of the last judged interval; shares are rounded down."""
+
+    observed_share: Share | None = Field(
+        default=None,
+        description="Share of the traffic that reached an observer, 0 to 1: collectors that "
+        "answered x bytes copied x time with an observer.",
+    )
+    sampled_share: Share | None = Field(
+        default=None,
+        description="Share of the requests that were picked for decoding, 0 to 1; absent where "
+        "all of them were, or none.",
+    )
+    decoded_share: Share | None = Field(
+        default=None,
+        description="Share of the sampled requests whose bodies became rows, 0 to 1; absent where "
+        "none was sampled.",
+    )
+    undecodable: Annotated[str, Field(max_length=63)] | None = Field(
+        default=None, description="Why most of the others did not, as one word."
+    )
+    protocols: list[Annotated[str, Field(max_length=128)]] = Field(
+        default=[],
+        max_length=4,
+        description="What decoded requests of each port were taken for lately, with the share, "
+        "for example: http: OpenInference (100 %).",
+        json_schema_extra=list_atomic(),
+    )
 
 
 class BaselineStatus(ApiModel):
@@ -127,6 +167,21 @@ class InjectionStatus(ApiModel):
     generation: int = Field(ge=0, description="Spec generation that was judged.")
     failures: int = Field(default=1, ge=0, description="How often it opened in a row.")
     retry_at: Timestamp | None = Field(default=None, description="When one pod is tried again.")
+
+
+class RestartStatus(ApiModel):
+    """The one restart that `spec.collection.restart: Once` allows; written before any effect."""
+
+    phase: RestartPhase = Field(
+        description="Requested: about to be made; Restarting: pods are being recreated; Finished: "
+        "every pod was; Failed: that did not come about."
+    )
+    uid: Annotated[str, Field(max_length=63)] = Field(
+        description="UID of the monitor that the restart belongs to."
+    )
+    requested_at: Timestamp = Field(description="When the decision was written.")
+    finished_at: Timestamp | None = Field(default=None, description="When it ended.")
+    message: Message = Field(default="", description="How it ended, as a sentence.")
 
 
 class Episode(ApiModel):
@@ -209,9 +264,13 @@ class ModelMonitorStatus(ApiModel):
         default=None, description="End of the last interval that was judged."
     )
     coverage: Annotated[str, Field(max_length=16)] | None = Field(
-        default=None, description="Share of the traffic that was observed, 0 to 1."
+        default=None,
+        description="Share of the traffic that was observed and decoded, 0 to 1, rounded down.",
     )
     collectors: CollectorCounts | None = Field(default=None, description="Pods and collectors.")
+    collection: CollectionStatus | None = Field(
+        default=None, description="What collectors made of the traffic."
+    )
     baseline: BaselineStatus | None = Field(default=None, description="Baseline in force.")
     metrics: list[MetricStatus] = Field(
         default=[],
@@ -221,5 +280,8 @@ class ModelMonitorStatus(ApiModel):
     )
     injection: InjectionStatus | None = Field(
         default=None, description="The circuit breaker, once it has opened."
+    )
+    restart: RestartStatus | None = Field(
+        default=None, description="The restart of spec.collection.restart, once it was decided."
     )
     retraining: RetrainingStatus | None = Field(default=None, description="Retraining.")
