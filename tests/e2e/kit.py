@@ -256,3 +256,20 @@ def last_judged(kube: Kube, namespace: str) -> float:
     pattern = rf'(?m)^modelmonitor_verdict_age_seconds{{[^}}]*"{namespace}"[^}}]*}} (\S+)'
     found = re.search(pattern, text)
     return time.time() - float(found[1]) if found else 0.0
+
+
+_COUNT_STORED: Final = """
+import pathlib, msgspec
+panes = {}
+for entry in pathlib.Path("/var/lib/modelmonitor/monitors/UID/entries").glob("*.msgpack"):
+    for pane in msgspec.msgpack.decode(entry.read_bytes()).get("panes", []):
+        panes[pane["bootID"], pane["seq"]] = pane.get("requests", {}).get("seen", 0)
+print(sum(panes.values()))
+"""
+
+
+def stored_requests(kube: Kube, monitor: Body) -> int:
+    """Return the requests in all panes that the controller keeps of a monitor, each once."""
+    script = _COUNT_STORED.replace("UID", monitor["metadata"]["uid"])
+    controller = "deployment/modelmonitor-controller"
+    return int(kube("exec", controller, "-n", OPERATOR_NAMESPACE, "--", "python", "-c", script))
