@@ -19,7 +19,7 @@ export UV_PROJECT_ENVIRONMENT ?= $(CURDIR)/.venv
 
 RUN := uv run --frozen --extra operator
 PYTEST := $(RUN) coverage run -m pytest
-NEEDS_MACHINE := api or chart or cluster or e2e
+NEEDS_MACHINE := api or chart or cluster or e2e or interop
 
 .PHONY: help
 help: ## List the targets.
@@ -67,9 +67,13 @@ golden: ## Write the golden files of the tests again; look at the difference bef
 
 ## Test
 
-.PHONY: unit chart api cluster-test e2e coverage test
+.PHONY: unit interop chart api cluster-test e2e coverage test
 unit: ## Tests that need nothing but Python.
 	$(PYTEST) -m "not ($(NEEDS_MACHINE))" $(ARGS)
+
+interop: ## Tests against real model servers and clients, each installed once in a venv.
+	$(RUN) python -m tests.interop.venvs
+	$(PYTEST) -m interop $(ARGS)
 
 chart: ## Tests of the Helm chart.
 	$(PYTEST) -m chart $(ARGS)

@@ -36,6 +36,7 @@ STEPS = (
     Step("types", "types"),
     Step("contracts", "layers"),
     Step("unit", "unit tests"),
+    Step("interop", "tests against real model servers"),
     Step("cluster-build", "Kubernetes, CoreDNS and Helm binaries", prepares=True),
     Step("chart", "chart tests"),
     Step("api", "tests on a real API server"),

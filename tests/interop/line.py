@@ -1,0 +1,155 @@
+"""A line: client → tap → collector → tap → server, and what the collector's panes say of it."""
+
+import math
+import time
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modelmonitor.core.panes import Traffic, columns_of, traffic_of
+from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+from modelmonitor.core.wire.pane import Pane
+from tests.collector.harness import (
+    DEADLINE,
+    Collector,
+    eventually,
+    running_collector,
+    summary,
+)
+from tests.interop.tap import Tap, tapped
+from tests.interop.wire import Reply, exchange
+
+_COUNTED = ("rows", "missing", "mismatched", "infinite", "below", "above", "unknown")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the panes say of the requests of one test."""
+
+    traffic: Traffic
+    columns: Mapping[str, Any]
+    """Column → its counts as a dictionary, sketches left out."""
+    panes: Sequence[Pane]
+
+
+@dataclass(kw_only=True)
+class Line:
+    """A collector in front of a real server, with a tap on either side of it."""
+
+    server: int
+    """Port of the server itself."""
+    port: int
+    """Port that clients connect to."""
+    collector: Collector
+    front: Tap
+    back: Tap
+    configuration: CollectorConfiguration
+
+    def forget(self) -> None:
+        """Begin a test: nothing was sent yet."""
+        self.front.forget()
+        self.back.forget()
+        self.collector.panes = []
+
+    def send(self, sent: bytes) -> Reply:
+        """Send bytes through the collector, and once more past it; both answers are the same.
+
+        The server gets exactly these bytes, and the client exactly those that the server sent.
+        """
+        reply = exchange(self.port, sent)
+        self.check_bytes()
+        assert (sent, reply.raw) in self.back.conversations()
+        direct = exchange(self.server, sent)
+        assert (reply.status, reply.headers) == (direct.status, direct.headers)
+        assert reply.body == direct.body
+        return reply
+
+    def check_bytes(self) -> None:
+        """Check that both taps saw the same bytes, both ways, in every connection."""
+        assert self.front.conversations(), "nothing was sent through the collector"
+        eventually(
+            lambda: self.front.conversations() == self.back.conversations(),
+            "the same bytes on both sides of the collector",
+        )
+
+    def seen(self, requests: int, *, decoded: int = 0) -> Seen:
+        """Return what the panes say when so many requests were seen, and as many decoded."""
+
+        def enough() -> bool:
+            traffic = traffic_of(self.collector.panes)
+            return traffic.seen >= requests and traffic.decoded >= decoded
+
+        end = time.monotonic() + DEADLINE
+        while not enough():
+            assert time.monotonic() < end, (
+                f"not {requests} requests, {decoded} of them decoded: "
+                f"{summary(self.collector.panes)}\n{self.collector.log.read_text()}"
+            )
+            self.collector.pull(wait=1.0)
+        panes = self.collector.panes
+        return Seen(
+            traffic=traffic_of(panes),
+            columns={
+                name: {field: getattr(totals, field) for field in _COUNTED}
+                | {
+                    "cells": totals.cells.tolist(),
+                    "total": totals.total,
+                    "squares": totals.squares,
+                }
+                for name, totals in columns_of(panes).items()
+            },
+            panes=panes,
+        )
+
+    def expected(self, **values: Sequence[Any]) -> dict[str, Any]:
+        """Return the counts of columns that hold these values, as `Seen.columns` has them."""
+        columns = {column.name: column for column in self.configuration.columns}
+        return {name: counted(columns[name], column) for name, column in values.items()}
+
+
+def counted(column: ColumnConfiguration, values: Sequence[Any]) -> dict[str, Any]:
+    """Return the counts of one column's values, by the plainest arithmetic there is."""
+    numbers: list[float] = []
+    if column.kind is ColumnKind.CATEGORICAL:
+        known, last = column.categories, len(column.categories)
+        cells = [known.index(text) if (text := str(value)) in known else last for value in values]
+        unknown = cells.count(last)
+    else:
+        numbers, last, unknown = [float(value) for value in values], len(column.cuts), 0
+        cells = [bisect_left(column.cuts, number) for number in numbers]
+    return dict.fromkeys(_COUNTED, 0) | {
+        "rows": len(values),
+        "below": sum(number < column.cuts[0] for number in numbers),
+        "above": sum(number > column.cuts[-1] for number in numbers),
+        "unknown": unknown,
+        "cells": [cells.count(cell) for cell in range(last + 1)],
+        "total": math.fsum(numbers),
+        "squares": math.fsum(number * number for number in numbers),
+    }
+
+
+@contextmanager
+def running_line(
+    server: int, directory: Path, configuration: CollectorConfiguration
+) -> Iterator[Line]:
+    """Run a configured collector with its taps in front of a server that is up."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (
+        tapped(server) as (back, upstream),
+        running_collector(directory, upstream=upstream.port) as collector,
+        tapped(collector.port) as (front, entrance),
+    ):
+        eventually(collector.accepts, "the captured port listens")
+        collector.configure(configuration)
+        yield Line(
+            server=server,
+            port=entrance.port,
+            collector=collector,
+            front=front,
+            back=back,
+            configuration=configuration,
+        )
