@@ -2,16 +2,28 @@
 
 import itertools
 import math
+from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
+from datasketches import hll_sketch, kll_floats_sketch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from modelmonitor.core.columns import ColumnCounter, category_text, count_cells
+from modelmonitor.core.columns import (
+    ColumnCells,
+    ColumnCounter,
+    RowCounter,
+    category_text,
+    count_cells,
+)
+from modelmonitor.core.novel import hashed
+from modelmonitor.core.numeric import SKETCH_K
 from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.wire.pane import ColumnCounts
 
 CATEGORIES = ["UA", "3", "true", "2.5"]
 
@@ -138,12 +150,23 @@ def test_arrays_and_lists_are_counted_alike() -> None:
         assert of_array.counts().cells == of_list.counts().cells
 
 
-def test_text_columns_have_no_cells() -> None:
-    counter = ColumnCounter(ColumnKind.TEXT)
-    counter.add(["a", None, "b"])
+def test_of_text_only_lengths_and_a_sketch_of_different_ones_are_counted() -> None:
+    counter = ColumnCounter(ColumnKind.TEXT, cuts=[1.0, 3.0])
+    counter.add(["a", None, "abcd", "\u00e4\u00f6\u00fc", "a", 12, ["no text"]])
     counter.add_missing(2)
     counts = counter.counts()
-    assert (counts.rows, counts.missing, counts.cells, counts.sketch) == (5, 3, [], b"")
+    assert (counts.rows, counts.missing, counts.mismatched) == (9, 3, 1)
+    assert counts.cells == [2, 2, 1]
+    assert (counts.below, counts.above, counts.total, counts.squares) == (0, 1, 11.0, 31.0)
+    assert hll_sketch.deserialize(counts.distinct).get_estimate() == pytest.approx(4, rel=0.01)
+    assert kll_floats_sketch.deserialize(counts.sketch).get_max_value() == 4.0
+    assert counts.novel == {}
+
+
+def test_text_without_cuts_has_no_cells() -> None:
+    counter = ColumnCounter(ColumnKind.TEXT)
+    counter.add(["a", "bc"])
+    assert (counter.counts().cells, counter.counts().total) == ([], 3.0)
 
 
 @given(
@@ -155,5 +178,132 @@ def test_whatever_json_brings_is_counted_once(kind: ColumnKind, values: list[Any
     counter.add(values)
     counts = counter.counts()
     assert counts.rows == len(values)
-    if kind is not ColumnKind.TEXT:
-        assert counts.missing + counts.mismatched + sum(counts.cells) == len(values)
+    assert counts.missing + counts.mismatched + sum(counts.cells) == len(values)
+
+
+CUTS = (-1.0, 0.0, 2.0)
+NAMING = hashed(b"key", "column")
+
+
+def one_by_one(kind: ColumnKind, values: list[Any]) -> ColumnCounts:
+    """Return the counts as their definitions say, value by value."""
+    numbers: list[float] = []
+    cells = [0] * (len(CATEGORIES) + 1)
+    novel: Counter[str] = Counter()
+    missing = mismatched = 0
+    for value in values:
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            missing += 1
+        elif isinstance(value, list | dict):
+            mismatched += 1
+        elif kind is ColumnKind.TEXT:
+            numbers.append(len(category_text(value) or ""))
+        elif kind is ColumnKind.CATEGORICAL:
+            text = category_text(value) or ""
+            known = text in CATEGORIES
+            cells[CATEGORIES.index(text) if known else -1] += 1
+            novel.update([] if known else [NAMING(text.encode(errors="replace").decode())])
+        elif isinstance(value, str):
+            mismatched += 1
+        else:
+            numbers.append(float(value))
+    if kind is not ColumnKind.CATEGORICAL:
+        edges = [-math.inf, *CUTS, math.inf]
+        cells = [
+            sum(low < max(value, -1e308) <= high for value in numbers)
+            for low, high in itertools.pairwise(edges)
+        ]
+    small = [value for value in numbers if abs(value) <= 1e100]
+    return ColumnCounts(
+        rows=len(values),
+        missing=missing,
+        mismatched=mismatched,
+        infinite=sum(map(math.isinf, numbers)),
+        below=sum(value < CUTS[0] for value in numbers),
+        above=sum(value > CUTS[-1] for value in numbers),
+        unknown=cells[-1] if kind is ColumnKind.CATEGORICAL else 0,
+        cells=cells,
+        total=math.fsum(small),
+        squares=math.fsum(value * value for value in small),
+        novel=dict(novel),
+    )
+
+
+@given(
+    kinds=st.lists(
+        st.sampled_from([ColumnKind.NUMERIC, ColumnKind.CATEGORICAL, ColumnKind.TEXT]),
+        min_size=1,
+        max_size=4,
+    ),
+    data=st.data(),
+)
+def test_many_rows_at_once_give_the_counts_of_each_value_by_itself(
+    kinds: list[ColumnKind], data: st.DataObject
+) -> None:
+    width = len(kinds)
+    values = st.lists(json_values, min_size=width, max_size=width)
+    batches = data.draw(st.lists(st.lists(values, max_size=12), max_size=3))
+    counter = RowCounter(
+        [ColumnCells(kind=kind, cuts=CUTS, categories=CATEGORIES, naming=NAMING) for kind in kinds]
+    )
+    for rows in batches:
+        counter.add_matrix([value for row in rows for value in row])
+    for index, kind in enumerate(kinds):
+        counts = counter.counts(index)
+        expected = one_by_one(kind, [row[index] for rows in batches for row in rows])
+        # Sums of large numbers that cancel out are as exact as their parts.
+        scale = 1e-9 * math.sqrt(len(batches) * 12 * expected.squares)
+        assert counts.total == pytest.approx(expected.total, abs=scale)
+        assert counts.squares == pytest.approx(expected.squares)
+        exact = msgspec.structs.replace(
+            counts,
+            total=expected.total,
+            squares=expected.squares,
+            sketch=b"",
+            distinct=b"",
+        )
+        assert exact == expected
+
+
+@given(
+    rows=st.lists(st.lists(st.floats(), min_size=3, max_size=3), min_size=1, max_size=40),
+)
+def test_columns_counted_together_are_counted_as_each_alone(rows: list[list[float]]) -> None:
+    together = RowCounter([ColumnCells(kind=ColumnKind.NUMERIC, cuts=CUTS)] * 3)
+    together.add_matrix(np.array(rows).ravel())
+    for index in range(3):
+        alone = ColumnCounter(ColumnKind.NUMERIC, cuts=CUTS)
+        alone.add([row[index] for row in rows])
+        assert together.counts(index) == alone.counts()
+
+
+def test_integers_beyond_floats_stay_different_categories() -> None:
+    large = 2**53
+    for values in ([large, large + 1], np.array([large, large + 1])):
+        counter = RowCounter(
+            [ColumnCells(kind=ColumnKind.CATEGORICAL, categories=[str(large), str(large + 1)])]
+        )
+        counter.add_matrix(values)
+        assert counter.counts(0).cells == [1, 1, 0]
+
+
+def test_rows_without_a_column_miss_it() -> None:
+    counter = RowCounter([ColumnCells(kind=kind, cuts=CUTS) for kind in ColumnKind])
+    counter.add([[1.0], ["a"], ["abc"], []], 3)
+    kinds = list(ColumnKind)
+    assert [counter.counts(index).missing for index in range(4)] == [2, 2, 2, 0]
+    assert counter.counts(kinds.index(ColumnKind.IGNORED)) == ColumnCounts()
+
+
+def test_a_sketch_of_sorted_batches_is_as_good_as_any() -> None:
+    draw = np.random.default_rng(7)
+    numbers = draw.normal(size=(60, 512))
+    counter = RowCounter([ColumnCells(kind=ColumnKind.NUMERIC)])
+    for batch in numbers:
+        counter.add([batch], batch.size)
+    sketch = kll_floats_sketch.deserialize(counter.counts(0).sketch)
+    assert (sketch.k, sketch.n) == (SKETCH_K, numbers.size)
+    error = kll_floats_sketch.get_normalized_rank_error(SKETCH_K, as_pmf=False)
+    for share in (0.01, 0.25, 0.5, 0.75, 0.99):
+        at = float(np.quantile(numbers, share))
+        assert sketch.get_rank(at) == pytest.approx(share, abs=1.5 * error)

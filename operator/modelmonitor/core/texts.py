@@ -1,0 +1,67 @@
+"""Text to counts: how long it is and how many different ones there are, and nothing else of it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+from datasketches import hll_sketch, tgt_hll_type
+
+from modelmonitor.core.categories import category_text
+from modelmonitor.core.numeric import NumberCounter, Values
+from modelmonitor.core.wire.pane import ColumnCounts
+
+DISTINCT_LOG2: Final = 10
+"""Log2 of the HLL sketch's registers: 0.5 kB, standard error 3 %."""
+
+
+class TextCounter:
+    """Counts the lengths in characters of one column's texts, and sketches how many differ.
+
+    Parameters
+    ----------
+    cuts
+        The baseline's cut points of lengths; without any, no cells are counted.
+    """
+
+    def __init__(self, cuts: Sequence[float]) -> None:
+        self._has_cuts = len(cuts) > 0
+        self._lengths = NumberCounter([cuts])
+        self._distinct = hll_sketch(DISTINCT_LOG2, tgt_hll_type.HLL_4)
+        self._missing = self._mismatched = 0
+
+    def add(self, values: Values) -> None:
+        """Count values; scalars that are no text are counted as the text that names them."""
+        if isinstance(values, np.ndarray):
+            values = values.ravel().tolist()
+        lengths: list[int] = []
+        for value in values:
+            try:
+                text = category_text(value)
+            except TypeError:
+                self._mismatched += 1
+                continue
+            if text is None:
+                self._missing += 1
+                continue
+            lengths.append(len(text))
+            plain = text if text.isascii() else text.encode(errors="replace").decode()
+            self._distinct.update(plain)
+        if lengths:
+            self._lengths.add(np.array([lengths], dtype=np.float64))
+
+    def counts(self) -> ColumnCounts:
+        """Return what was counted so far; rows are not."""
+        lengths = self._lengths.counts(0)
+        return ColumnCounts(
+            missing=self._missing,
+            mismatched=self._mismatched,
+            below=lengths.below,
+            above=lengths.above,
+            cells=lengths.cells if self._has_cuts else [],
+            total=lengths.total,
+            squares=lengths.squares,
+            sketch=lengths.sketch,
+            distinct=b""
+            if self._distinct.is_empty()
+            else bytes(self._distinct.serialize_compact()),
+        )
