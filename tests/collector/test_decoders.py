@@ -26,7 +26,7 @@ from modelmonitor.collector.protocols.base import (
 )
 from modelmonitor.collector.protocols.generic import GenericDecoder
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
-from modelmonitor.collector.protocols.registry import AUTO, JSON, OPEN_INFERENCE, target_of
+from modelmonitor.collector.protocols.recognition import AUTO, JSON, OPEN_INFERENCE, target_of
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Undecodable

@@ -18,7 +18,8 @@ from modelmonitor.collector.protocols.base import (
     UndecodableError,
     columns_of,
 )
-from modelmonitor.collector.protocols.registry import AUTO, DECODERS, protocol_of
+from modelmonitor.collector.protocols.recognition import AUTO, Recognition, recognise, target_of
+from modelmonitor.collector.protocols.registry import decoders
 from modelmonitor.core.columns import ColumnCounter
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, OutputLocator, Profile
 from modelmonitor.core.wire.pane import ColumnCounts, Undecodable
@@ -119,6 +120,7 @@ class _Tally:
             column.name: ColumnCounter(column.kind, cuts=column.cuts, categories=column.categories)
             for column in profile.columns
         }
+        self._decoders = decoders()
         self._problems: list[str] = []
         self._exchanges = self._rows = self._answered = 0
 
@@ -135,7 +137,7 @@ class _Tally:
             response=_body(exchange.response),
         )
         try:
-            found = DECODERS[protocol_of(AUTO, call)].decode(call, schema)
+            found = self._decoders[_recognition(call).protocol].decode(call, schema)
         except UndecodableError as error:
             sentence = _SENTENCES.get(error.reason, f"it cannot be decoded ({error.reason.value})")
             self._problems.append(f"line {exchange.line}: {sentence}")
@@ -171,6 +173,10 @@ class _Tally:
                 self._counters[column.name].add_missing(rows)
             else:
                 self._counters[column.name].add(present)
+
+
+def _recognition(call: Call) -> Recognition:
+    return target_of(AUTO, b"POST", call.path, b"").recognition or recognise(call)
 
 
 def _body(document: Any) -> bytes:

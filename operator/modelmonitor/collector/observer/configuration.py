@@ -8,7 +8,8 @@ from typing import Final
 
 import msgspec
 
-from modelmonitor.collector.protocols.registry import AUTO, JSON, OPEN_INFERENCE
+from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer
+from modelmonitor.collector.protocols.registry import PROTOCOLS
 from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, ColumnRole
 from modelmonitor.core.wire.configuration import (
     CONFIGURATION_SCHEMA,
@@ -93,11 +94,14 @@ def _check(configuration: CollectorConfiguration) -> None:
     if not 0.0 <= ratio <= 1.0:
         raise InvalidConfigurationError(f"sampleRatio: {ratio} is not between 0 and 1")
     for port, protocol in configuration.protocols.items():
-        if protocol not in {AUTO, OPEN_INFERENCE, JSON}:
+        if protocol not in PROTOCOLS:
             raise InvalidConfigurationError(
                 f"protocols[{port}]: {protocol!r} is not read by this collector; "
-                f"use {AUTO}, {OPEN_INFERENCE} or {JSON}"
+                f"use one of {', '.join(PROTOCOLS)}"
             )
+    for port, paths in configuration.paths.items():
+        _check_pointer(f"paths[{port}].rows", paths.rows)
+        _check_pointer(f"paths[{port}].results", paths.results)
     if len(configuration.columns) > MAX_COLUMNS:
         raise InvalidConfigurationError(f"columns: more than {MAX_COLUMNS}")
     names = [column.name for column in configuration.columns]
@@ -105,6 +109,13 @@ def _check(configuration: CollectorConfiguration) -> None:
         raise InvalidConfigurationError("columns: a name is there twice")
     for column in configuration.columns:
         _check_column(column)
+
+
+def _check_pointer(where: str, pointer: str) -> None:
+    try:
+        parse_pointer(pointer)
+    except PointerError as error:
+        raise InvalidConfigurationError(f"{where}: {error}") from error
 
 
 def _check_column(column: ColumnConfiguration) -> None:

@@ -8,10 +8,19 @@ from typing import Final, NamedTuple
 
 from modelmonitor.collector.observer.bodies import MAX_MESSAGE, Body
 from modelmonitor.collector.observer.exchange import Exchange
+from modelmonitor.collector.protocols import openai, openinference_grpc
 from modelmonitor.collector.protocols.base import Call, Rows, Schema, UndecodableError
-from modelmonitor.collector.protocols.registry import AUTO, DECODERS, Target, protocol_of, target_of
+from modelmonitor.collector.protocols.recognition import (
+    AUTO,
+    OPENAI,
+    Recognition,
+    Target,
+    recognise,
+    target_of,
+)
+from modelmonitor.collector.protocols.registry import decoders
 from modelmonitor.core.profile import ColumnRole, OutputLocator
-from modelmonitor.core.wire.configuration import CollectorConfiguration
+from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths
 from modelmonitor.core.wire.pane import Undecodable
 
 logger = logging.getLogger(__name__)
@@ -24,8 +33,13 @@ class Decoded(NamedTuple):
     """What one request says, and how it was read."""
 
     rows: Rows
-    protocol: str
-    """That the bodies were taken for, as named in the API; never Auto."""
+    recognition: Recognition
+    """What the bodies were taken for, and how sure that is."""
+
+    @property
+    def protocol(self) -> str:
+        """What the bodies were taken for, as named in the API; never Auto."""
+        return self.recognition.protocol
 
 
 class Interpreter:
@@ -45,6 +59,8 @@ class Interpreter:
         columns = configuration.columns if configuration else []
         protocols: Mapping[str, str] = configuration.protocols if configuration else {}
         self._protocols = [protocols.get(name, AUTO) for name in port_names]
+        paths: Mapping[str, JSONPaths] = configuration.paths if configuration else {}
+        self._decoders = [decoders(paths.get(name)) for name in port_names]
         self._model = configuration.model if configuration else ""
         self._ratio = configuration.sampleRatio if configuration else 0.0
         self._schema = Schema(
@@ -57,18 +73,25 @@ class Interpreter:
         )
 
     def concerns(self, exchange: Exchange) -> bool:
-        """Return whether a request is for the monitored model, or for none by name."""
+        """Return whether a request is for the monitored model, or for none by name.
+
+        Where the body names the model, it is known only when the request is complete; until then
+        the request may concern.
+        """
         model = self._target(exchange).model
         return not self._model or not model or model == self._model
 
+    def wants(self, exchange: Exchange) -> bool:
+        """Return whether a request's bodies are to be kept: to be decoded, or to name the model."""
+        target = self._target(exchange)
+        names = bool(self._model) and target.inference and target.model_within
+        return names or self.samples(exchange)
+
     def samples(self, exchange: Exchange) -> bool:
         """Return whether a request's bodies are to be decoded."""
-        return (
-            bool(self._schema.inputs)
-            and self._target(exchange).inference
-            and self.concerns(exchange)
-            and self._drawn(exchange)
-        )
+        target = self._target(exchange)
+        readable = bool(self._schema.inputs) or _generates(target)
+        return readable and target.inference and self.concerns(exchange) and self._drawn(exchange)
 
     def decode(self, exchange: Exchange) -> Decoded:
         """Return the rows of a sampled request that succeeded.
@@ -87,6 +110,7 @@ class Interpreter:
             raise UndecodableError(Undecodable.INTERNAL) from error
 
     def _decode(self, exchange: Exchange) -> Decoded:
+        coding = _coding(exchange.response_headers)
         call = Call(
             path=exchange.path,
             request_headers=exchange.headers,
@@ -94,20 +118,26 @@ class Interpreter:
             response_headers=exchange.response_headers,
             response=_plain(exchange.response, exchange.response_headers),
             request_end=exchange.request_end,
-            times=exchange.response.times,
+            # Offsets are those on the wire: of a compressed body they tell nothing.
+            times=() if coding else exchange.response.times,
         )
-        protocol = protocol_of(self._protocols[exchange.port], call)
-        return Decoded(DECODERS[protocol].decode(call, self._schema), protocol)
+        recognition = self._target(exchange).recognition or recognise(call)
+        decoder = self._decoders[exchange.port][recognition.protocol]
+        return Decoded(decoder.decode(call, self._schema), recognition)
 
     def _target(self, exchange: Exchange) -> Target:
-        if exchange.target is None:
-            exchange.target = target_of(
+        target = exchange.target
+        if target is None:
+            target = exchange.target = target_of(
                 self._protocols[exchange.port],
                 exchange.method,
                 exchange.path,
                 exchange.headers.get(b"content-type", b""),
             )
-        return exchange.target
+        if self._model and target.model_within and exchange.request_complete:
+            model = _model_within(target, exchange)
+            target = exchange.target = target._replace(model=model, model_within=False)
+        return target
 
     def _drawn(self, exchange: Exchange) -> bool:
         """Draw by a hash of the request's id, so that a retried request is drawn again."""
@@ -120,12 +150,36 @@ class Interpreter:
         return int.from_bytes(digest, "big") < self._ratio * _HASH_RANGE
 
 
+def _generates(target: Target) -> bool:
+    """Return whether a request is for text, which says something without any column."""
+    return target.recognition is not None and target.recognition.protocol == OPENAI
+
+
+def _model_within(target: Target, exchange: Exchange) -> str:
+    """Return the model that a body names; empty if it names none."""
+    if not exchange.request.wanted:
+        return ""
+    try:
+        content = _plain(exchange.request, exchange.headers)
+    except UndecodableError:
+        return ""
+    if _generates(target):
+        return openai.requested_model(content)
+    return openinference_grpc.requested_model(content)
+
+
+def _coding(headers: Mapping[bytes, bytes]) -> bytes:
+    """Return the content coding; empty if there is none."""
+    coding = headers.get(b"content-encoding", b"").strip().lower()
+    return b"" if coding == b"identity" else coding
+
+
 def _plain(body: Body, headers: Mapping[bytes, bytes]) -> bytes:
     if body.too_large:
         raise UndecodableError(Undecodable.TOO_LARGE)
     content = body.content()
-    coding = headers.get(b"content-encoding", b"").strip().lower()
-    if coding in {b"", b"identity"}:
+    coding = _coding(headers)
+    if not coding:
         return content
     if coding not in _WINDOW_BITS:
         raise UndecodableError(Undecodable.ENCODING)

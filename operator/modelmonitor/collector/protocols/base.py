@@ -122,7 +122,7 @@ def flattened(data: Any) -> list[Any]:
     return values
 
 
-def strided(values: Sequence[Any], rows: int, index: int) -> Sequence[Any]:
+def strided(values: Values, rows: int, index: int) -> Values:
     """Return position `index` of the last dimension, of row-major values for `rows` rows.
 
     Raises
@@ -130,7 +130,7 @@ def strided(values: Sequence[Any], rows: int, index: int) -> Sequence[Any]:
     UndecodableError
         If the values are not that many rows, or not that wide.
     """
-    if rows == 0 and not values:
+    if rows == 0 and not len(values):
         return values
     if rows == 0 or len(values) % rows or not 0 <= index < len(values) // rows:
         raise UndecodableError(Undecodable.RESPONSE_SHAPE)

@@ -1,25 +1,20 @@
 """Generic JSON: what prediction servers without a standard send and answer.
 
-Requests: a list of objects or of lists, an object of named values or named lists, or one of these
-under `instances`, `inputs` or `data`. Lists without names are read in the schema's order.
-Responses: a list, or an object of named outputs, or one of these under `predictions`, `outputs`,
-`instances`, `inputs` or `data`.
+Where rows and results are may be declared by JSON Pointers. Where they are not, requests are a list
+of objects or of lists, an object of named values or named lists, or one of these under
+`instances`, `inputs` or `data`, or under the only name there is (an argument of the service's
+function, as BentoML sends it). Lists without names are read in the schema's order; one
+row may come without a list around it. Responses are a
+list, an object of named outputs, or one of these under `predictions`, `outputs` or `data`.
 """
 
 from typing import Any, Final
 
-from modelmonitor.collector.protocols.base import (
-    Call,
-    Column,
-    Inputs,
-    Rows,
-    Schema,
-    UndecodableError,
-    flattened,
-    strided,
-)
+from modelmonitor.collector.protocols.base import Call, Inputs, Rows, Schema, UndecodableError
 from modelmonitor.collector.protocols.documents import read_json
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.collector.protocols.pointers import parse_pointer, resolve
+from modelmonitor.collector.protocols.rows import from_columns, from_rows, outputs_from
+from modelmonitor.core.wire.configuration import JSONPaths
 from modelmonitor.core.wire.pane import Undecodable
 
 REQUEST_ENVELOPES: Final = ("instances", "inputs", "data")
@@ -27,112 +22,72 @@ RESPONSE_ENVELOPES: Final = ("predictions", "outputs", "data")
 
 
 class GenericDecoder:
-    """Reads requests and responses that are plain JSON."""
+    """Reads requests and responses that are plain JSON.
+
+    Parameters
+    ----------
+    paths
+        Where rows and results are; an empty pointer: found as this module says.
+
+    Raises
+    ------
+    PointerError
+        If a path is not a JSON Pointer.
+    """
+
+    def __init__(self, paths: JSONPaths | None = None) -> None:
+        self._rows = parse_pointer(paths.rows) if paths else ()
+        self._results = parse_pointer(paths.results) if paths else ()
 
     def decode(self, call: Call, schema: Schema) -> Rows:
         """Return the inputs, by name from objects and by position from lists, and the outputs."""
-        inputs = _inputs(read_json(call.request, Undecodable.REQUEST_SYNTAX), schema)
+        request = read_json(call.request, Undecodable.REQUEST_SYNTAX)
+        if self._rows:
+            inputs = _inputs(_at(request, self._rows, Undecodable.REQUEST_SHAPE), schema)
+        else:
+            inputs = _inputs(_opened(request, schema), schema)
         if not schema.outputs:
             return Rows(inputs=inputs)
-        answer = read_json(call.response, Undecodable.RESPONSE_SYNTAX)
-        return Rows(inputs=inputs, outputs=_outputs(answer, schema, inputs.rows))
+        name, results = "", read_json(call.response, Undecodable.RESPONSE_SYNTAX)
+        if self._results:
+            name = self._results[-1]
+            results = _at(results, self._results, Undecodable.RESPONSE_SHAPE)
+        else:
+            name, results = opened_results(results)
+        return Rows(inputs=inputs, outputs=outputs_from(name, results, schema, inputs.rows))
 
 
-def _inputs(document: Any, schema: Schema) -> Inputs:
-    content = _opened(document, schema)
-    if isinstance(content, dict):
-        return _from_object(content, schema)
-    if not isinstance(content, list):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    if not content:
-        return Inputs(rows=0, columns=[[] for _ in schema.inputs])
-    if all(isinstance(row, dict) for row in content):
-        return _from_records(content, schema)
-    return _from_lists(content, schema)
-
-
-def _outputs(document: Any, schema: Schema, rows: int) -> list[Column]:
-    name, content = "", document
+def opened_results(document: Any) -> tuple[str, Any]:
+    """Return what is in a response's envelope, with the envelope's name."""
     if isinstance(document, dict):
         for envelope in RESPONSE_ENVELOPES:
             if envelope in document:
-                name, content = envelope, document[envelope]
-                break
-    return [_output(name, content, locator, rows) for locator in schema.outputs]
+                return envelope, document[envelope]
+    return "", document
+
+
+def _at(document: Any, tokens: tuple[str, ...], reason: Undecodable) -> Any:
+    try:
+        return resolve(document, tokens)
+    except LookupError as error:
+        raise UndecodableError(reason) from error
 
 
 def _opened(document: Any, schema: Schema) -> Any:
     """Take the rows out of their envelope, unless the envelope's name is a column's."""
-    if isinstance(document, dict) and not any(name in document for name in schema.inputs):
+    if isinstance(document, dict) and document.keys().isdisjoint(schema.inputs):
         for envelope in REQUEST_ENVELOPES:
             if envelope in document:
                 return document[envelope]
+        if len(document) == 1:
+            return next(iter(document.values()))
     return document
 
 
-def _from_object(content: dict[str, Any], schema: Schema) -> Inputs:
-    found = [content.get(name) if name in content else None for name in schema.inputs]
-    present = [name in content for name in schema.inputs]
-    lists = [value for value in found if isinstance(value, list)]
-    if not any(present):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    if not lists:
-        return Inputs(
-            rows=1,
-            columns=[
-                [value] if there else None for value, there in zip(found, present, strict=True)
-            ],
-        )
-    rows = len(lists[0])
-    columns: list[Column] = []
-    for value, there in zip(found, present, strict=True):
-        if there and (not isinstance(value, list) or len(value) != rows):
-            raise UndecodableError(Undecodable.REQUEST_SHAPE)
-        columns.append([_only(item) for item in value] if isinstance(value, list) else None)
-    return Inputs(rows=rows, columns=columns)
-
-
-def _from_records(content: list[dict[str, Any]], schema: Schema) -> Inputs:
-    if not any(name in row for row in content for name in schema.inputs):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(
-        rows=len(content),
-        columns=[[_only(row.get(name)) for row in content] for name in schema.inputs],
-    )
-
-
-def _from_lists(content: list[Any], schema: Schema) -> Inputs:
-    width = len(schema.inputs)
-    rows = content
-    if not any(isinstance(row, list) for row in content):
-        rows = [[value] for value in content] if width == 1 else [content]
-    if any(not isinstance(row, list) or len(row) != width for row in rows):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(rows=len(rows), columns=list(zip(*rows, strict=True)))
-
-
-def _only(value: Any) -> Any:
-    """Return the value of a list of one: columns are sent as [n, 1] too."""
-    return value[0] if isinstance(value, list) and len(value) == 1 else value
-
-
-def _output(name: str, content: Any, locator: OutputLocator, rows: int) -> Column:
+def _inputs(content: Any, schema: Schema) -> Inputs:
     if isinstance(content, dict):
-        key = locator.output or next(iter(content), "")
-        return _values(content[key], locator, rows) if key in content else None
-    if isinstance(content, list) and content and all(isinstance(row, dict) for row in content):
-        key = locator.output or next(iter(content[0]), "")
-        if not any(key in row for row in content):
-            return None
-        return _values([row.get(key) for row in content], locator, rows)
-    if locator.output not in {"", name}:
-        return None
-    return _values(content, locator, rows)
-
-
-def _values(content: Any, locator: OutputLocator, rows: int) -> Column:
-    try:
-        values = flattened(content)
-    except TypeError as error:
-        raise UndecodableError(Undecodable.RESPONSE_SHAPE) from error
-    return strided(values, rows, locator.index)
+        return from_columns(content, schema)
+    if isinstance(content, list) and content and len(schema.inputs) != 1:
+        bare = not any(isinstance(value, list | dict) for value in content)
+        return from_rows([content] if bare else content, schema)
+    return from_rows(content, schema)

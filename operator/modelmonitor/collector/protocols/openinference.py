@@ -1,140 +1,108 @@
-"""OpenInference v2 over JSON: tensors with names, shapes and row-major data.
+"""OpenInference v2 over HTTP: tensors with names, shapes and row-major data.
 
 Three layouts are in use for the same rows, and all are read: nested `data`, flat `data` with a
-shape, and one tensor per named column. The binary extension is not: its bodies are counted.
+shape, and one tensor per named column. With the binary extension, the JSON is only the head of the
+body, `Inference-Header-Content-Length` long, and the data of some or all tensors follows it raw.
 """
 
 import math
-from typing import Any, Final, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Final
 
 from modelmonitor.collector.protocols.base import (
     Call,
-    Column,
-    Inputs,
     Rows,
     Schema,
     UndecodableError,
     flattened,
-    strided,
 )
-from modelmonitor.collector.protocols.documents import read_json
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.collector.protocols.documents import read_json, text_of
+from modelmonitor.collector.protocols.tensors import (
+    Tensor,
+    inputs_of,
+    outputs_of,
+    raw_values,
+    shape_of,
+)
 from modelmonitor.core.wire.pane import Undecodable
 
-BINARY_HEADER: Final = b"inference-header-content-length"
-
-
-class _Tensor(NamedTuple):
-    name: str
-    shape: tuple[int, ...]
-    values: list[Any]
-
-    @property
-    def rows(self) -> int:
-        return self.shape[0] if self.shape else 1
-
-    @property
-    def is_column(self) -> bool:
-        """Whether it has one value a row: shape [n] or [n, 1]."""
-        return math.prod(self.shape[1:]) == 1
+HEAD_LENGTH: Final = b"inference-header-content-length"
+_MAX_DIGITS: Final = 10
 
 
 class OpenInferenceDecoder:
-    """Reads inference requests and responses of OpenInference v2."""
+    """Reads inference requests and responses of OpenInference v2 over HTTP."""
 
     def decode(self, call: Call, schema: Schema) -> Rows:
         """Return the inputs, by name where names match and else by position, and the outputs."""
-        if BINARY_HEADER in call.request_headers or BINARY_HEADER in call.response_headers:
-            raise UndecodableError(Undecodable.BINARY)
-        inputs = _inputs(read_json(call.request, Undecodable.REQUEST_SYNTAX), schema)
+        head, raw = _parted(call.request, call.request_headers)
+        request = read_json(head, Undecodable.REQUEST_SYNTAX)
+        inputs = inputs_of(_tensors(request, "inputs", raw, Undecodable.REQUEST_SHAPE), schema)
         if not schema.outputs:
             return Rows(inputs=inputs)
-        answer = read_json(call.response, Undecodable.RESPONSE_SYNTAX)
-        tensors = _tensors(answer, "outputs", Undecodable.RESPONSE_SHAPE)
+        head, raw = _parted(call.response, call.response_headers)
+        response = read_json(head, Undecodable.RESPONSE_SYNTAX)
+        tensors = _tensors(response, "outputs", raw, Undecodable.RESPONSE_SHAPE)
         return Rows(
             inputs=inputs,
-            outputs=[_output(tensors, locator, inputs.rows) for locator in schema.outputs],
-            model=_text(answer.get("model_name")),
-            version=_text(answer.get("model_version")),
+            outputs=outputs_of(tensors, schema, inputs.rows),
+            model=text_of(response.get("model_name")),
+            version=text_of(response.get("model_version")),
         )
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+def _parted(content: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes, "_Raw"]:
+    """Return the JSON of a body, and what follows it."""
+    announced = headers.get(HEAD_LENGTH)
+    if announced is None:
+        return content, _Raw(b"")
+    if not announced.isdigit() or len(announced) > _MAX_DIGITS or int(announced) > len(content):
+        raise UndecodableError(Undecodable.BINARY)
+    length = int(announced)
+    return content[:length], _Raw(content[length:])
 
 
-def _inputs(document: Any, schema: Schema) -> Inputs:
-    tensors = _tensors(document, "inputs", Undecodable.REQUEST_SHAPE)
-    by_name = {tensor.name: tensor for tensor in tensors if tensor.is_column}
-    if any(name in by_name for name in schema.inputs):
-        return _by_name(by_name, schema)
-    if len(tensors) != 1:
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return _by_position(tensors[0], schema)
+class _Raw:
+    """The raw data behind the JSON, taken tensor by tensor."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+        self._position = 0
+
+    def take(self, size: Any) -> bytes:
+        """Return the next bytes."""
+        if type(size) is not int or not 0 <= size <= len(self._content) - self._position:
+            raise UndecodableError(Undecodable.BINARY)
+        start = self._position
+        self._position += size
+        return self._content[start : self._position]
 
 
-def looks_like_openinference(content: bytes) -> bool:
-    """Return whether a request's body has tensors, whatever its path was."""
-    if b'"shape"' not in content:
-        return False
-    try:
-        document = read_json(content, Undecodable.REQUEST_SYNTAX)
-    except UndecodableError:
-        return False
-    inputs = document.get("inputs") if isinstance(document, dict) else None
-    return (
-        isinstance(inputs, list)
-        and bool(inputs)
-        and all(isinstance(tensor, dict) and "shape" in tensor for tensor in inputs)
-    )
-
-
-def _by_name(tensors: dict[str, _Tensor], schema: Schema) -> Inputs:
-    found = [tensors.get(name) for name in schema.inputs]
-    counts = {tensor.rows for tensor in found if tensor is not None}
-    if len(counts) != 1:
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(
-        rows=counts.pop(), columns=[None if tensor is None else tensor.values for tensor in found]
-    )
-
-
-def _by_position(tensor: _Tensor, schema: Schema) -> Inputs:
-    width = len(schema.inputs)
-    single = width == 1 and tensor.is_column
-    if not single and (not tensor.shape or tensor.shape[-1] != width):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(rows=len(tensor.values) // width, matrix=tensor.values)
-
-
-def _output(tensors: list[_Tensor], locator: OutputLocator, rows: int) -> Column:
-    for tensor in tensors:
-        if locator.output in {"", tensor.name}:
-            return strided(tensor.values, rows, locator.index)
-    return None
-
-
-def _tensors(document: Any, key: str, reason: Undecodable) -> list[_Tensor]:
+def _tensors(document: Any, key: str, raw: _Raw, reason: Undecodable) -> list[Tensor]:
     tensors = document.get(key) if isinstance(document, dict) else None
     if not isinstance(tensors, list) or not tensors:
         raise UndecodableError(reason)
-    return [_tensor(tensor, reason) for tensor in tensors]
+    return [_tensor(tensor, raw, reason) for tensor in tensors]
 
 
-def _tensor(tensor: Any, reason: Undecodable) -> _Tensor:
+def _tensor(tensor: Any, raw: _Raw, reason: Undecodable) -> Tensor:
     if not isinstance(tensor, dict):
         raise UndecodableError(reason)
-    name, shape, data = tensor.get("name"), tensor.get("shape"), tensor.get("data")
-    if data is None and "binary_data_size" in (tensor.get("parameters") or {}):
-        raise UndecodableError(Undecodable.BINARY)
-    if not isinstance(name, str) or not isinstance(shape, list) or data is None:
+    name, data = tensor.get("name"), tensor.get("data")
+    shape = shape_of(tensor.get("shape"), reason)
+    size = math.prod(shape)
+    if not isinstance(name, str):
         raise UndecodableError(reason)
-    if not all(type(size) is int and size >= 0 for size in shape):
-        raise UndecodableError(reason)
+    if data is None:
+        parameters = tensor.get("parameters")
+        if not isinstance(parameters, dict) or "binary_data_size" not in parameters:
+            raise UndecodableError(reason)
+        content = raw.take(parameters["binary_data_size"])
+        return Tensor(name, shape, raw_values(tensor.get("datatype"), size, content))
     try:
         values = flattened(data)
     except TypeError as error:
         raise UndecodableError(reason) from error
-    if math.prod(shape) != len(values):
+    if size != len(values):
         raise UndecodableError(reason)
-    return _Tensor(name, tuple(shape), values)
+    return Tensor(name, shape, values)

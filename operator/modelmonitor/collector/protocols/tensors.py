@@ -1,0 +1,172 @@
+"""Tensors of OpenInference v2, however they were written, to columns."""
+
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from modelmonitor.collector.protocols.base import (
+    Column,
+    Inputs,
+    Schema,
+    UndecodableError,
+    Values,
+    strided,
+)
+from modelmonitor.core.wire.pane import Undecodable
+
+MAX_DIMENSIONS: Final = 16
+
+BYTES: Final = "BYTES"
+BF16: Final = "BF16"
+FIXED: Final = {
+    "BOOL": np.dtype("?"),
+    "UINT8": np.dtype("u1"),
+    "UINT16": np.dtype("<u2"),
+    "UINT32": np.dtype("<u4"),
+    "UINT64": np.dtype("<u8"),
+    "INT8": np.dtype("i1"),
+    "INT16": np.dtype("<i2"),
+    "INT32": np.dtype("<i4"),
+    "INT64": np.dtype("<i8"),
+    "FP16": np.dtype("<f2"),
+    "FP32": np.dtype("<f4"),
+    "FP64": np.dtype("<f8"),
+    BF16: np.dtype("<u2"),
+}
+"""Datatypes of a fixed size, as they lie in a raw buffer; BF16 is the upper half of FP32."""
+
+_LENGTH: Final = struct.Struct("<I")
+_HALF: Final = 16
+"""Bits of FP32 that BF16 leaves out."""
+
+
+class Tensor(NamedTuple):
+    """A tensor of a message."""
+
+    name: str
+    shape: tuple[int, ...]
+    values: Values
+    """Row-major; as many as the shape says."""
+
+    @property
+    def rows(self) -> int:
+        """Size of the first dimension."""
+        return self.shape[0] if self.shape else 1
+
+    @property
+    def is_column(self) -> bool:
+        """Whether it has one value a row: shape [n] or [n, 1]."""
+        return math.prod(self.shape[1:]) == 1
+
+
+def shape_of(shape: Any, reason: Undecodable) -> tuple[int, ...]:
+    """Return a shape, checked.
+
+    Raises
+    ------
+    UndecodableError
+        With this reason, if it is not a shape of a believable number of dimensions.
+    """
+    if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
+        raise UndecodableError(reason)
+    for size in shape:
+        if type(size) is not int or size < 0:
+            raise UndecodableError(reason)
+    return tuple(shape)
+
+
+def raw_values(datatype: Any, size: int, raw: bytes) -> Values:
+    """Return the values of a raw buffer, little-endian or, of BYTES, each after its length.
+
+    They are a copy: they wait to be counted longer than the message is kept.
+
+    Raises
+    ------
+    UndecodableError
+        `BinaryTensors`, if the buffer does not hold that many values of the datatype.
+    """
+    if datatype == BYTES:
+        return _texts(size, raw)
+    kind = FIXED.get(datatype) if isinstance(datatype, str) else None
+    if kind is None or len(raw) != size * kind.itemsize:
+        raise UndecodableError(Undecodable.BINARY)
+    values = np.frombuffer(raw, dtype=kind)
+    if datatype == BF16:
+        return (values.astype(np.uint32) << _HALF).view(np.float32)
+    return values.copy()
+
+
+def _texts(size: int, raw: bytes) -> list[str]:
+    texts: list[str] = []
+    position = 0
+    while position < len(raw):
+        start = position + _LENGTH.size
+        if start > len(raw) or len(texts) == size:
+            raise UndecodableError(Undecodable.BINARY)
+        (length,) = _LENGTH.unpack_from(raw, position)
+        position = start + length
+        if position > len(raw):
+            raise UndecodableError(Undecodable.BINARY)
+        texts.append(raw[start:position].decode("utf-8", errors="replace"))
+    if len(texts) != size:
+        raise UndecodableError(Undecodable.BINARY)
+    return texts
+
+
+def inputs_of(tensors: Sequence[Tensor], schema: Schema) -> Inputs:
+    """Return the inputs: by name where names match, else by position from the only tensor.
+
+    Raises
+    ------
+    UndecodableError
+        If the tensors do not have the schema's columns.
+    """
+    if not tensors or not schema.inputs:
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    if len(tensors) == 1 and tensors[0].name not in schema.inputs:
+        return _by_position(tensors[0], schema)
+    by_name = {tensor.name: tensor for tensor in tensors if tensor.is_column}
+    if not by_name.keys().isdisjoint(schema.inputs):
+        return _by_name(by_name, schema)
+    if len(tensors) != 1:
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    return _by_position(tensors[0], schema)
+
+
+def outputs_of(tensors: Sequence[Tensor], schema: Schema, rows: int) -> list[Column]:
+    """Return the outputs; None where the caller did not ask for them.
+
+    Raises
+    ------
+    UndecodableError
+        If there is no tensor at all, or one that does not have the request's rows.
+    """
+    if not tensors:
+        raise UndecodableError(Undecodable.RESPONSE_SHAPE)
+    columns: list[Column] = []
+    for locator in schema.outputs:
+        found = (tensor for tensor in tensors if locator.output in {"", tensor.name})
+        tensor = next(found, None)
+        columns.append(None if tensor is None else strided(tensor.values, rows, locator.index))
+    return columns
+
+
+def _by_name(tensors: dict[str, Tensor], schema: Schema) -> Inputs:
+    found = [tensors.get(name) for name in schema.inputs]
+    counts = {tensor.rows for tensor in found if tensor is not None}
+    if len(counts) != 1:
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    return Inputs(
+        rows=counts.pop(), columns=[None if tensor is None else tensor.values for tensor in found]
+    )
+
+
+def _by_position(tensor: Tensor, schema: Schema) -> Inputs:
+    width = len(schema.inputs)
+    single = width == 1 and tensor.is_column
+    if not single and (not tensor.shape or tensor.shape[-1] != width):
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    return Inputs(rows=len(tensor.values) // width, matrix=tensor.values)
