@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.capture import Obstacle
+from modelmonitor.core.capture import Capture, Obstacle, WantedPort
 from modelmonitor.core.pods import PodView, pod_view
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.workloads import Workload
 
 IMAGE = "example.org/collector:1"
+HTTP = Capture((WantedPort("http"),))
 
 
 def at(seconds: int) -> str:
@@ -86,7 +87,7 @@ def pod(
             ],
         },
     }
-    return pod_view(body, ["http"])
+    return pod_view(body, HTTP)
 
 
 SERVING = [
@@ -220,7 +221,7 @@ def test_a_collector_serves_the_monitor_whose_uid_it_was_given(
         "spec": {"initContainers": [{"name": "mm-collector", "image": IMAGE, "env": environment}]},
         "status": {"initContainerStatuses": [{"name": "mm-collector"}]},
     }
-    view = pod_view(body, ["http"])
+    view = pod_view(body, HTTP)
     assert [uid for uid in ("u1", "u2") if view.collects_for("flight", uid)] == monitors
     assert not view.collects_for("other", "u1")
 
@@ -231,7 +232,7 @@ def test_a_pod_without_a_collector_says_what_would_hinder_one() -> None:
         "metadata": {"name": "x", "uid": "u", "creationTimestamp": at(0)},
         "spec": {"hostNetwork": True},
     }
-    view = pod_view(body, ["http"])
+    view = pod_view(body, HTTP)
     assert view.collector is None
     assert view.workload is None
     assert view.obstacle is not None

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from modelmonitor.core.capture import Capture, WantedPort
 from modelmonitor.core.workloads import workload_of
 from modelmonitor.injector.plan import InjectionPlan
 from modelmonitor.injector.sidecar import CollectorImage
@@ -39,7 +40,7 @@ def plan_for() -> MakePlan:
             "monitor_uid": "b5c1",
             "created": "2026-01-31T12:00:00Z",
             "workload": workload_of(body["metadata"]),
-            "ports": ports or ("http",),
+            "capture": Capture(tuple(WantedPort(port) for port in ports or ("http",))),
         }
         return InjectionPlan(**(values | changes))
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any
 
-from modelmonitor.injector.mutation import PatchOperation
+from modelmonitor.injector.patches import PatchOperation
 
 
 def apply_patch(document: Any, patch: Sequence[PatchOperation]) -> Any:
@@ -18,8 +18,10 @@ def apply_patch(document: Any, patch: Sequence[PatchOperation]) -> Any:
         for part in parents:
             target = target[int(part) if isinstance(target, list) else part]
         value = deepcopy(operation.value)
-        if isinstance(target, list):
-            assert operation.op == "add"
+        if isinstance(target, list) and operation.op == "replace":
+            assert int(last) < len(target)
+            target[int(last)] = value
+        elif isinstance(target, list):
             assert last == "-"
             target.append(value)
         else:

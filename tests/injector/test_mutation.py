@@ -145,7 +145,7 @@ def test_probes_that_the_mesh_has_rewritten_are_left_alone(
         after["spec"]["containers"][0]["readinessProbe"]
         == (before["spec"]["containers"][0]["readinessProbe"])
     )
-    assert after["spec"]["initContainers"][:2] == before["spec"]["initContainers"]
+    assert after["spec"]["initContainers"][1] == before["spec"]["initContainers"][1]
 
 
 def test_the_pane_port_passes_the_mesh_like_ports_that_already_do(
@@ -316,7 +316,7 @@ def _with_our_volume_name(body: Pod) -> None:
         (_on_host_network, "HostNetwork", "remove hostNetwork from the pod template"),
         (_on_windows, "Windows", "serve the model on Linux nodes"),
         (_on_windows_nodes, "Windows", "serve the model on Linux nodes"),
-        (_with_queue_proxy, "QueueProxy", "serve in KServe's Standard mode"),
+        (_with_queue_proxy, "QueueProxy", "set takeover.type of port http to UserPort"),
         (_with_kserve_agent_to_come, "KServeAgent", "remove logger and batcher"),
         (_with_our_pane_port, "PortConflict", "container metrics-shipper uses port 24190"),
         (_with_our_captured_port, "PortConflict", "init container fetch-model uses port 24180"),

@@ -16,7 +16,7 @@ import pytest
 from modelmonitor.core.settings import Settings
 from modelmonitor.injector.api_server import TrustEntry
 from modelmonitor.injector.main import Injector, serve
-from modelmonitor.injector.mutation import PatchOperation
+from modelmonitor.injector.patches import PatchOperation
 from tests.injector.conftest import MakePod
 from tests.injector.memory import ROOT_KEY, MemoryApiServer
 from tests.injector.monitors import monitor_body

@@ -8,8 +8,28 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from modelmonitor.api.v1alpha1.collection import Collection, Source, TakeoverType
 from modelmonitor.api.v1alpha1.conditions import Documented
-from modelmonitor.core.wire.configuration import CAPTURED_PORT_BASE, CONTAINER_NAME, PANE_PORT
+from modelmonitor.core.takeover import (
+    KNATIVE_QUEUE_PROXY,
+    Edit,
+    Knob,
+    TakeoverImpossibleError,
+    knob_edits,
+    queue_proxy_edits,
+)
+from modelmonitor.core.wire.configuration import (
+    CAPTURED_PORT_BASE,
+    CONTAINER_NAME,
+    EVENTS_PORT,
+    PANE_PORT,
+)
+
+MOVED_PORT_BASE: Final = 24280
+"""Takeover by swap: the model of captured port i is told to listen on this + i."""
+LOWEST_FREE_PORT: Final = 1024
+"""Below it only privileged containers may listen, unless the pod says otherwise."""
+UNPRIVILEGED_PORTS: Final = "net.ipv4.ip_unprivileged_port_start"
 
 KSERVE_AGENT: Final = "agent"
 KSERVE_LABEL: Final = "serving.kserve.io/inferenceservice"
@@ -19,7 +39,6 @@ KSERVE_AGENT_ANNOTATIONS: Final = (
     "internal.serving.kserve.io/logger",
 )
 """KServe's webhook may run after ours; these announce the agent that it will add."""
-KNATIVE_QUEUE_PROXY: Final = "queue-proxy"
 ISTIO_INCLUDE_PORTS: Final = "traffic.sidecar.istio.io/includeInboundPorts"
 
 
@@ -34,6 +53,9 @@ class Obstacle(Documented):
     WINDOWS = "Windows", "The collector is a Linux container."
     POD_LEVEL_RESOURCES = "PodLevelResources", "The pod's own budget may not hold the collector."
     MESH_PORTS = "MeshPorts", "The mesh intercepts listed ports only, and ours is not listed."
+    NO_QUEUE_PROXY = "NoQueueProxy", "The pod has no queue-proxy that could be pointed elsewhere."
+    SWAP_IMPOSSIBLE = "SwapImpossible", "The model server cannot safely be told another port."
+    PRIVILEGED_PORT = "PrivilegedPort", "The collector may not listen on a port this low."
     NETWORK_POLICY = "NetworkPolicy", "A NetworkPolicy allows the model's port by its number only."
 
 
@@ -46,6 +68,39 @@ class CaptureObstacle:
 
 
 @dataclass(frozen=True, slots=True)
+class WantedPort:
+    """A port that a monitor wants observed, and how its traffic is to come to the collector."""
+
+    name: str
+    takeover: TakeoverType = TakeoverType.RENUMBER
+    knob: Knob | None = None
+    """How the model is told another port; takeover by swap only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Capture:
+    """What a monitor wants observed."""
+
+    ports: tuple[WantedPort, ...]
+    source: Source = Source.TRAFFIC
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the ports, in their order."""
+        return tuple(port.name for port in self.ports)
+
+
+def capture_of(collection: Collection) -> Capture:
+    """Return what the `spec.collection` of a monitor wants observed."""
+    ports = []
+    for port in collection.ports:
+        swap = port.takeover.swap
+        knob = None if swap is None else Knob(swap.variable or "", swap.argument or "")
+        ports.append(WantedPort(port.name, port.takeover.type, knob))
+    return Capture(tuple(ports), collection.source)
+
+
+@dataclass(frozen=True, slots=True)
 class PortLocation:
     """Where a captured port stands in the pod: positions in `spec.containers` and in `ports`."""
 
@@ -53,19 +108,30 @@ class PortLocation:
     container: int
     port: int
     number: int
-    """Where the model listens."""
+    """Its number in the pod template."""
     captured: int
-    """Where the collector will listen in its stead."""
+    """Where the collector will listen."""
+    takeover: TakeoverType = TakeoverType.RENUMBER
+    moved: int = 0
+    """Where the model is told to listen instead of `number`; 0: it stays."""
+    knob: Knob | None = None
+    """How the model is told to listen elsewhere."""
+
+    @property
+    def model(self) -> int:
+        """Where the model listens once the pod is injected."""
+        return self.moved or self.number
 
 
-def locate_ports(spec: Mapping[str, Any], names: Sequence[str]) -> tuple[PortLocation, ...]:
-    """Return the ports of these names, in the order of the names; missing ones are left out.
+def locate_ports(spec: Mapping[str, Any], capture: Capture) -> tuple[PortLocation, ...]:
+    """Return the captured ports in the order of their names; missing ones are left out.
 
-    The first container that has the name counts, as it does for Services.
+    The first container that has the name counts, as it does for Services. Where the collector is
+    sent events, it captures none.
     """
-    found = (
-        _locate(spec, name, CAPTURED_PORT_BASE + position) for position, name in enumerate(names)
-    )
+    if capture.source is Source.CLOUD_EVENTS:
+        return ()
+    found = (_locate(spec, wanted, position) for position, wanted in enumerate(capture.ports))
     return tuple(location for location in found if location is not None)
 
 
@@ -75,25 +141,30 @@ def has_collector(spec: Mapping[str, Any]) -> bool:
 
 
 def capture_obstacle(
-    metadata: Mapping[str, Any], spec: Mapping[str, Any], names: Sequence[str]
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], capture: Capture
 ) -> CaptureObstacle | None:
-    """Return why traffic on these named ports cannot be captured; None if it can.
+    """Return why what a monitor wants cannot be observed in a pod; None if it can.
 
     Parameters
     ----------
     metadata, spec
         Of a pod, or of a pod template, as JSON.
-    names
-        Names of the container ports, `spec.collection.ports` of the monitor.
+    capture
+        What the monitor wants, `capture_of` its spec.
     """
     if has_collector(spec):
         return None
+    if capture.source is Source.CLOUD_EVENTS:
+        return _platform(spec) or _taken_port(spec, {PANE_PORT, EVENTS_PORT})
+    found = locate_ports(spec, capture)
     return (
         _platform(spec)
-        or _other_proxy(metadata, spec)
-        or _missing_port(spec, names)
-        or _taken_port(spec, names)
-        or _mesh(metadata, spec, names)
+        or _other_proxy(metadata, spec, capture)
+        or _missing_port(spec, capture.names, found)
+        or _taken_port(spec, {PANE_PORT, *_new_ports(found)})
+        or _shared_number(found)
+        or _takeover(spec, found)
+        or _mesh(metadata, found)
     )
 
 
@@ -119,28 +190,42 @@ def _platform(spec: Mapping[str, Any]) -> CaptureObstacle | None:
     return None
 
 
-def _other_proxy(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> CaptureObstacle | None:
+def _other_proxy(
+    metadata: Mapping[str, Any], spec: Mapping[str, Any], capture: Capture
+) -> CaptureObstacle | None:
     names = {container.get("name") for _, container in _containers(spec)}
     served_by_kserve = KSERVE_LABEL in (metadata.get("labels") or {})
     announced = set(KSERVE_AGENT_ANNOTATIONS) & set(metadata.get("annotations") or {})
     if served_by_kserve and (KSERVE_AGENT in names or announced):
         return CaptureObstacle(
             Obstacle.KSERVE_AGENT,
-            "KServe's agent already stands in the path: remove logger and batcher from the "
-            "InferenceService",
+            "KServe's agent already stands in the path: set spec.collection.source to CloudEvents "
+            f"and the InferenceService's logger.url to http://localhost:{EVENTS_PORT}, or remove "
+            "logger and batcher from the InferenceService",
         )
-    if KNATIVE_QUEUE_PROXY in names:
-        return CaptureObstacle(
-            Obstacle.QUEUE_PROXY,
-            "Knative's queue-proxy reaches the model past its named port: serve in KServe's "
-            "Standard mode (RawDeployment), or as a Deployment",
-        )
+    for wanted in capture.ports:
+        by_user_port = wanted.takeover is TakeoverType.USER_PORT
+        if by_user_port and KNATIVE_QUEUE_PROXY not in names:
+            return CaptureObstacle(
+                Obstacle.NO_QUEUE_PROXY,
+                f"takeover UserPort of port {wanted.name} needs Knative's queue-proxy, and there "
+                "is none: take Renumber where the Service's targetPort is the port's name, Swap "
+                "where it is a number",
+            )
+        if KNATIVE_QUEUE_PROXY in names and not by_user_port:
+            return CaptureObstacle(
+                Obstacle.QUEUE_PROXY,
+                "Knative's queue-proxy reaches the model past its named port: set "
+                f"takeover.type of port {wanted.name} to UserPort",
+            )
     return None
 
 
-def _missing_port(spec: Mapping[str, Any], names: Sequence[str]) -> CaptureObstacle | None:
-    found = {location.name for location in locate_ports(spec, names)}
-    missing = next((name for name in names if name not in found), None)
+def _missing_port(
+    spec: Mapping[str, Any], names: Sequence[str], found: Sequence[PortLocation]
+) -> CaptureObstacle | None:
+    present = {location.name for location in found}
+    missing = next((name for name in names if name not in present), None)
     if missing is None:
         return None
     there = ", ".join(_describe(port) for port in _ports(spec.get("containers"))) or "none"
@@ -151,29 +236,92 @@ def _missing_port(spec: Mapping[str, Any], names: Sequence[str]) -> CaptureObsta
     )
 
 
-def _taken_port(spec: Mapping[str, Any], names: Sequence[str]) -> CaptureObstacle | None:
-    ours = {PANE_PORT, *range(CAPTURED_PORT_BASE, CAPTURED_PORT_BASE + len(names))}
+def _new_ports(found: Sequence[PortLocation]) -> Iterator[int]:
+    """Yield the numbers that nobody in the pod may use already."""
+    for location in found:
+        yield location.moved or location.captured
+
+
+def _taken_port(spec: Mapping[str, Any], ours: set[int]) -> CaptureObstacle | None:
     for path, container in _containers(spec):
         for port in container.get("ports") or []:
             if port.get("containerPort") in ours:
                 return CaptureObstacle(
                     Obstacle.PORT_CONFLICT,
                     f"{path} {container.get('name')} uses port {port['containerPort']}, which the "
-                    f"collector needs: let it use another one than {CAPTURED_PORT_BASE}-"
-                    f"{CAPTURED_PORT_BASE + len(names) - 1} and {PANE_PORT}",
+                    "collector needs: let it use another one than "
+                    f"{', '.join(str(number) for number in sorted(ours))}",
                 )
     return None
 
 
-def _mesh(
-    metadata: Mapping[str, Any], spec: Mapping[str, Any], names: Sequence[str]
-) -> CaptureObstacle | None:
+def _shared_number(found: Sequence[PortLocation]) -> CaptureObstacle | None:
+    """Refuse a swap of a number that another captured port has too: one would hide the other."""
+    for location in found:
+        twins = [other.name for other in found if other.number == location.number]
+        if location.takeover is TakeoverType.SWAP and len(twins) > 1:
+            return CaptureObstacle(
+                Obstacle.SWAP_IMPOSSIBLE,
+                f"the ports {' and '.join(twins)} are both {location.number}, which takeover Swap "
+                "gives to the collector as a whole: let the monitor name one of them",
+            )
+    return None
+
+
+def _takeover(spec: Mapping[str, Any], found: Sequence[PortLocation]) -> CaptureObstacle | None:
+    for location in found:
+        if location.takeover is TakeoverType.SWAP and location.number < _lowest_port(spec):
+            return CaptureObstacle(
+                Obstacle.PRIVILEGED_PORT,
+                f"port {location.number} of {location.name} is too low for the collector, which "
+                f"has no privileges: serve on a port from {LOWEST_FREE_PORT} on, set the sysctl "
+                f"{UNPRIVILEGED_PORTS} to 0 in the pod's securityContext, or take takeover "
+                "Renumber",
+            )
+        try:
+            takeover_edits(spec, location)
+        except TakeoverImpossibleError as error:
+            by_swap = location.takeover is TakeoverType.SWAP
+            reason = Obstacle.SWAP_IMPOSSIBLE if by_swap else Obstacle.QUEUE_PROXY
+            return CaptureObstacle(reason, str(error))
+    return None
+
+
+def takeover_edits(spec: Mapping[str, Any], location: PortLocation) -> tuple[int, tuple[Edit, ...]]:
+    """Return the container that must be told of the takeover, by position, and what it is told.
+
+    Raises
+    ------
+    TakeoverImpossibleError
+        If it cannot be told safely.
+    """
+    containers: Sequence[Mapping[str, Any]] = spec["containers"]
+    if location.knob is not None:
+        model = containers[location.container]
+        edits = knob_edits(model, location.knob, location.number, location.model)
+        return location.container, edits
+    if location.takeover is TakeoverType.USER_PORT:
+        proxy = [one.get("name") for one in containers].index(KNATIVE_QUEUE_PROXY)
+        return proxy, queue_proxy_edits(containers[proxy], location.number, location.captured)
+    return location.container, ()
+
+
+def _lowest_port(spec: Mapping[str, Any]) -> int:
+    for sysctl in (spec.get("securityContext") or {}).get("sysctls") or []:
+        if sysctl.get("name") == UNPRIVILEGED_PORTS and str(sysctl.get("value")).isdecimal():
+            return int(sysctl["value"])
+    return LOWEST_FREE_PORT
+
+
+def _mesh(metadata: Mapping[str, Any], found: Sequence[PortLocation]) -> CaptureObstacle | None:
     """Refuse where Istio would skip our port: its clients would send TLS that nobody ends."""
     listed = (metadata.get("annotations") or {}).get(ISTIO_INCLUDE_PORTS, "*")
     included = {entry.strip() for entry in listed.split(",")}
     if "*" in included or not any(included):
         return None
-    needed = [str(location.captured) for location in locate_ports(spec, names)]
+    # Behind queue-proxy the collector is reached on loopback, where nothing is intercepted.
+    called = (one for one in found if one.takeover is not TakeoverType.USER_PORT)
+    needed = [str(location.captured) for location in called]
     missing = [number for number in needed if number not in included]
     if not missing:
         return None
@@ -184,11 +332,22 @@ def _mesh(
     )
 
 
-def _locate(spec: Mapping[str, Any], name: str, captured: int) -> PortLocation | None:
-    for container, one in enumerate(spec.get("containers") or []):
-        for position, port in enumerate(one.get("ports") or []):
-            if port.get("name") == name and port.get("protocol", "TCP") == "TCP":
-                return PortLocation(name, container, position, port["containerPort"], captured)
+def _locate(spec: Mapping[str, Any], wanted: WantedPort, position: int) -> PortLocation | None:
+    for at, container in enumerate(spec.get("containers") or []):
+        for entry, port in enumerate(container.get("ports") or []):
+            if port.get("name") == wanted.name and port.get("protocol", "TCP") == "TCP":
+                number = port["containerPort"]
+                swapped = wanted.takeover is TakeoverType.SWAP
+                return PortLocation(
+                    wanted.name,
+                    at,
+                    entry,
+                    number,
+                    captured=number if swapped else CAPTURED_PORT_BASE + position,
+                    takeover=wanted.takeover,
+                    moved=MOVED_PORT_BASE + position if swapped else 0,
+                    knob=wanted.knob,
+                )
     return None
 
 

@@ -5,10 +5,13 @@ name follows; one that allows it by number goes on allowing the number at which 
 more, and the traffic that the Service now sends to the collector is dropped.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
+from modelmonitor.api.v1alpha1.collection import TakeoverType
 from modelmonitor.core.capture import CaptureObstacle, Obstacle, PortLocation
 
 
@@ -108,6 +111,8 @@ def network_obstacle(
     selecting = [policy for policy in policies if policy.selects(labels)]
     rules = [rule for policy in selecting for rule in policy.rules]
     for port in ports:
+        if port.takeover is TakeoverType.USER_PORT:
+            continue  # called on loopback only, by queue-proxy
         followed = [rule for rule in rules if rule.allows(port.name, port.captured)]
         for policy in selecting:
             if any(_cuts_off(rule, port, followed) for rule in policy.rules):
@@ -127,3 +132,45 @@ def _cuts_off(rule: IngressRule, port: PortLocation, followed: Sequence[IngressR
         return False
     reached = frozenset[str]().union(*(other.peers for other in followed))
     return not rule.peers or not rule.peers <= reached
+
+
+def parse_network_policy(body: Mapping[str, Any]) -> NetworkPolicy | None:
+    """Return what a NetworkPolicy says about traffic that comes in; None if it says nothing."""
+    spec = body.get("spec") or {}
+    if "Ingress" not in (spec.get("policyTypes") or ["Ingress"]):
+        return None
+    return NetworkPolicy(
+        name=str(body["metadata"]["name"]),
+        selector=_selector(spec.get("podSelector") or {}),
+        rules=tuple(_rule(rule) for rule in spec.get("ingress") or []),
+    )
+
+
+def _selector(selector: Mapping[str, Any]) -> tuple[Requirement, ...]:
+    labels = (
+        Requirement(key, Operator.IN, frozenset({value}))
+        for key, value in (selector.get("matchLabels") or {}).items()
+    )
+    expressions = (
+        Requirement(
+            expression["key"],
+            Operator(expression["operator"]),
+            frozenset(expression.get("values") or []),
+        )
+        for expression in selector.get("matchExpressions") or []
+    )
+    return (*labels, *expressions)
+
+
+def _rule(rule: Mapping[str, Any]) -> IngressRule:
+    ports = rule.get("ports") or None
+    return IngressRule(
+        ports=None
+        if ports is None
+        else tuple(
+            AllowedPort(port.get("port"), port.get("endPort"))
+            for port in ports
+            if port.get("protocol", "TCP") == "TCP"
+        ),
+        peers=frozenset(json.dumps(peer, sort_keys=True) for peer in rule.get("from") or []),
+    )

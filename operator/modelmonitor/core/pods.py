@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
-from modelmonitor.core.capture import CaptureObstacle, capture_obstacle
+from modelmonitor.core.capture import Capture, CaptureObstacle, capture_obstacle
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.wire.configuration import CONTAINER_NAME, ENV_MONITOR_UID
 from modelmonitor.core.workloads import Workload, revision_of, workload_of
@@ -83,15 +83,15 @@ class PodView:
         )
 
 
-def pod_view(pod: Json, port_names: Sequence[str]) -> PodView:
+def pod_view(pod: Json, capture: Capture) -> PodView:
     """Return what matters of a pod.
 
     Parameters
     ----------
     pod
         As the API server returns it.
-    port_names
-        The monitor's captured ports, for the obstacle.
+    capture
+        What the monitor wants observed, for the obstacle.
     """
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
     ready = _condition(status, "Ready")
@@ -109,7 +109,7 @@ def pod_view(pod: Json, port_names: Sequence[str]) -> PodView:
         was_ready=is_ready or _was_ready(status, ready),
         monitor=(metadata.get("labels") or {}).get(MONITOR_LABEL, ""),
         collector=_collector(spec, status),
-        obstacle=capture_obstacle(metadata, spec, port_names),
+        obstacle=capture_obstacle(metadata, spec, capture),
     )
 
 

@@ -12,7 +12,7 @@ from modelmonitor.api.v1alpha1.status import BreakerState
 from modelmonitor.core.capture import has_collector
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.workloads import Workload, workload_of
-from modelmonitor.injector.mutation import Mutation, Reason, mutate, untouched
+from modelmonitor.injector.mutation import Mutation, mutate, revisit, untouched
 from modelmonitor.injector.plan import InjectionPlan, PlanBook
 from modelmonitor.injector.sidecar import CollectorImage
 
@@ -72,7 +72,7 @@ class Admission:
             return untouched(Skipped.NOT_OURS, "not a pod that this injector looks at")
         metadata, spec = request.pod.get("metadata") or {}, request.pod.get("spec") or {}
         if has_collector(spec):
-            return untouched(Reason.ALREADY_INJECTED, "the pod already carries a collector")
+            return revisit(request.pod)
         workload = workload_of(metadata)
         wanted = (metadata.get("annotations") or {}).get(INJECT_ANNOTATION, "")
         plan = self._plan(request.namespace, workload, wanted)

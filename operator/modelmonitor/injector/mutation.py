@@ -1,43 +1,38 @@
 """The mutation of a pod: a pure function from the pod's JSON to a JSON patch (RFC 6902).
 
-The model container keeps the port's *name* and gets the collector's number under it; the model goes
-on listening where it did. Services resolve names per pod, so that a half-injected workload serves
-on. The pod is never written back as a whole: fields that this version does not know stay.
+Unless its monitor asks for another takeover, the model container keeps the port's *name* and gets
+the collector's number under it; the model goes on listening where it did. Services resolve names
+per pod, so that a half-injected workload serves on. By swap the collector gets the number too, and
+the model another one. Probes and hooks always go on asking the model itself. The pod is never
+written back as a whole: fields that this version does not know stay.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Literal
+from typing import Any, Final
 
+from modelmonitor.api.v1alpha1.collection import TakeoverType
 from modelmonitor.api.v1alpha1.monitor import INJECTED_ANNOTATION, MONITOR_LABEL
 from modelmonitor.core.capture import (
-    ISTIO_INCLUDE_PORTS,
     PortLocation,
     capture_obstacle,
     has_collector,
     locate_ports,
+    takeover_edits,
 )
-from modelmonitor.core.wire.configuration import ORIGINAL_PORT_PREFIX, PANE_PORT
+from modelmonitor.core.takeover import probe_edits
+from modelmonitor.core.wire.configuration import EVENTS_PORT, ORIGINAL_PORT_PREFIX
 from modelmonitor.injector import sidecar
+from modelmonitor.injector.mesh import listed, mesh_annotations, mesh_operations
+from modelmonitor.injector.patches import PatchOperation, append, merge, of_edit
 from modelmonitor.injector.plan import InjectionPlan
 from modelmonitor.injector.sidecar import CollectorImage
 
-ISTIO_EXCLUDE_PORTS: Final = "traffic.sidecar.istio.io/excludeInboundPorts"
-LINKERD_SKIP_PORTS: Final = "config.linkerd.io/skip-inbound-ports"
 AUTOSCALER_LOCAL_VOLUMES: Final = "cluster-autoscaler.kubernetes.io/safe-to-evict-local-volumes"
 """An emptyDir keeps the cluster autoscaler from removing a node, unless it is named here."""
-_ISTIO_MARKS: Final = (
-    "sidecar.istio.io/",
-    "traffic.sidecar.istio.io/",
-    "istio.io/rev",
-    "security.istio.io/tlsMode",
-)
-_LINKERD_MARKS: Final = ("linkerd.io/", "config.linkerd.io/")
-_MESH_OFF: Final = ("false", "disabled")
-_PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
-_HOOKS: Final = ("postStart", "preStop")
-_HANDLERS: Final = ("httpGet", "tcpSocket")
+MOVED_PORT_PREFIX: Final = "mm-moved-"
+"""Names the port to which takeover by swap has moved the model."""
 
 
 class Outcome(StrEnum):
@@ -52,17 +47,9 @@ class Reason(StrEnum):
 
     INJECTED = "Injected"
     ALREADY_INJECTED = "AlreadyInjected"
+    MESH_FOLLOWED = "MeshFollowed"
     INVALID_RESOURCES = "InvalidResources"
     VOLUME_CONFLICT = "VolumeConflict"
-
-
-@dataclass(frozen=True, slots=True)
-class PatchOperation:
-    """One step of a JSON patch."""
-
-    op: Literal["add", "replace"]
-    path: str
-    value: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +70,7 @@ def untouched(reason: str, message: str) -> Mutation:
 def mutate(pod: Mapping[str, Any], plan: InjectionPlan, collector: CollectorImage) -> Mutation:
     """Return how a pod gets its collector; on any doubt it stays as it is.
 
-    A pod that has a collector is left alone, so that being called twice for one pod does no harm.
+    A pod that has a collector gets no second one, see `revisit`.
 
     Parameters
     ----------
@@ -96,8 +83,8 @@ def mutate(pod: Mapping[str, Any], plan: InjectionPlan, collector: CollectorImag
     """
     metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
     if has_collector(spec):
-        return untouched(Reason.ALREADY_INJECTED, "the pod already carries a collector")
-    obstacle = capture_obstacle(metadata, spec, plan.ports)
+        return revisit(pod)
+    obstacle = capture_obstacle(metadata, spec, plan.capture)
     if obstacle is not None:
         return untouched(obstacle.reason, obstacle.message)
     for name in sidecar.taken_volume_names(spec):
@@ -105,42 +92,77 @@ def mutate(pod: Mapping[str, Any], plan: InjectionPlan, collector: CollectorImag
             Reason.VOLUME_CONFLICT,
             f"the pod has a volume named {name}, which is the collector's: rename the volume",
         )
-    ports = locate_ports(spec, plan.ports)
+    ports = locate_ports(spec, plan.capture)
     try:
         container = sidecar.container(plan, collector, ports, spec)
     except ValueError as error:
         return untouched(Reason.INVALID_RESOURCES, f"spec.collection.resources: {error}")
-    patch = (
-        *_renumber(spec, ports),
-        *_append("/spec/initContainers", spec.get("initContainers"), [container]),
-        *_append("/spec/volumes", spec.get("volumes"), sidecar.volumes(spec)),
-        *_merge("/metadata/labels", metadata.get("labels"), {MONITOR_LABEL: plan.monitor}),
-        *_merge(
-            "/metadata/annotations",
-            metadata.get("annotations"),
-            _annotations(metadata, spec, ports) | {INJECTED_ANNOTATION: collector.stamp},
-        ),
+    annotations = (
+        _local_volumes(metadata, spec)
+        | mesh_annotations(metadata, spec, ports)
+        | {INJECTED_ANNOTATION: collector.stamp}
     )
-    taken = ", ".join(f"{port.name} {port.number}→{port.captured}" for port in ports)
+    patch = (
+        *_take_over(spec, ports),
+        *mesh_operations(metadata, spec, ports),
+        *append("/spec/initContainers", spec.get("initContainers"), [container]),
+        *append("/spec/volumes", spec.get("volumes"), sidecar.volumes(spec)),
+        *merge("/metadata/labels", metadata.get("labels"), {MONITOR_LABEL: plan.monitor}),
+        *merge("/metadata/annotations", metadata.get("annotations"), annotations),
+    )
+    taken = ", ".join(_describe(port) for port in ports) or f"CloudEvents on {EVENTS_PORT}"
     return Mutation(Outcome.INJECTED, Reason.INJECTED, f"captured: {taken}", patch)
 
 
-def _renumber(spec: Mapping[str, Any], ports: Sequence[PortLocation]) -> Iterator[PatchOperation]:
+def revisit(pod: Mapping[str, Any]) -> Mutation:
+    """Return what a pod that has its collector still needs after other webhooks changed it.
+
+    A mesh that came after us has read the pod's annotations, or not: its list of ports to let pass
+    is looked at again. All else stays, so that being called twice for one pod does no harm.
+    """
+    metadata, spec = pod.get("metadata") or {}, pod.get("spec") or {}
+    patch = (
+        *mesh_operations(metadata, spec, ()),
+        *merge(
+            "/metadata/annotations",
+            metadata.get("annotations"),
+            mesh_annotations(metadata, spec, ()),
+        ),
+    )
+    if not patch:
+        return untouched(Reason.ALREADY_INJECTED, "the pod already carries a collector")
+    return Mutation(
+        Outcome.UNTOUCHED,
+        Reason.MESH_FOLLOWED,
+        "the pod carries a collector already; the mesh that came after it lets its pane port pass",
+        patch,
+    )
+
+
+def _take_over(spec: Mapping[str, Any], ports: Sequence[PortLocation]) -> Iterator[PatchOperation]:
     for position, port in enumerate(ports):
-        container = spec["containers"][port.container]
         path = f"/spec/containers/{port.container}"
-        yield PatchOperation("replace", f"{path}/ports/{port.port}/containerPort", port.captured)
-        if not _declared_elsewhere(container, port):
-            original = {
-                "name": f"{ORIGINAL_PORT_PREFIX}{position}",
-                "containerPort": port.number,
-                "protocol": "TCP",
-            }
-            yield PatchOperation("add", f"{path}/ports/-", original)
-        # Names in probes and hooks mean the ports of the same container.
-        for handler_path, handler in _handlers(container):
-            if handler.get("port") == port.name:
-                yield PatchOperation("replace", f"{path}{handler_path}/port", port.number)
+        model = spec["containers"][port.container]
+        told, edits = takeover_edits(spec, port)
+        yield from (of_edit(f"/spec/containers/{told}", edit) for edit in edits)
+        if port.takeover is TakeoverType.RENUMBER:
+            number = f"{path}/ports/{port.port}/containerPort"
+            yield PatchOperation("replace", number, port.captured)
+            if not _declared_elsewhere(model, port):
+                yield _further_port(path, f"{ORIGINAL_PORT_PREFIX}{position}", port)
+            probes = probe_edits(model, port.name, port.model)
+        elif port.takeover is TakeoverType.SWAP:
+            yield _further_port(path, f"{MOVED_PORT_PREFIX}{position}", port)
+            probes = probe_edits(model, port.name, port.model, port.number)
+        else:
+            continue
+        yield from (of_edit(path, edit) for edit in probes)
+
+
+def _further_port(container: str, name: str, port: PortLocation) -> PatchOperation:
+    """Return what says where the model listens, beside the port whose clients are captured."""
+    value = {"name": name, "containerPort": port.model, "protocol": "TCP"}
+    return PatchOperation("add", f"{container}/ports/-", value)
 
 
 def _declared_elsewhere(container: Mapping[str, Any], port: PortLocation) -> bool:
@@ -152,68 +174,13 @@ def _declared_elsewhere(container: Mapping[str, Any], port: PortLocation) -> boo
     )
 
 
-def _handlers(container: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    lifecycle = container.get("lifecycle") or {}
-    places = [
-        *((f"/{probe}", container.get(probe)) for probe in _PROBES),
-        *((f"/lifecycle/{hook}", lifecycle.get(hook)) for hook in _HOOKS),
-    ]
-    for path, actions in places:
-        for handler in _HANDLERS:
-            if actions and actions.get(handler):
-                yield f"{path}/{handler}", actions[handler]
-
-
-def _annotations(
-    metadata: Mapping[str, Any], spec: Mapping[str, Any], ports: Sequence[PortLocation]
-) -> dict[str, str]:
+def _local_volumes(metadata: Mapping[str, Any], spec: Mapping[str, Any]) -> dict[str, str]:
     present: Mapping[str, str] = metadata.get("annotations") or {}
-    labels: Mapping[str, str] = metadata.get("labels") or {}
     ours = [volume["name"] for volume in sidecar.volumes(spec)]
-    changed = {AUTOSCALER_LOCAL_VOLUMES: _listed(present.get(AUTOSCALER_LOCAL_VOLUMES), ours)}
-    marks = {**labels, **present}
-    if _in_mesh(marks, _ISTIO_MARKS, "sidecar.istio.io/inject"):
-        changed |= _past_mesh(present, ISTIO_EXCLUDE_PORTS, ports)
-        if present.get(ISTIO_INCLUDE_PORTS, "*") == "":
-            del changed[ISTIO_EXCLUDE_PORTS]
-    if _in_mesh(marks, _LINKERD_MARKS, "linkerd.io/inject"):
-        changed |= _past_mesh(present, LINKERD_SKIP_PORTS, ports)
-    return changed
+    return {AUTOSCALER_LOCAL_VOLUMES: listed(present.get(AUTOSCALER_LOCAL_VOLUMES), ours)}
 
 
-def _in_mesh(marks: Mapping[str, str], prefixes: tuple[str, ...], switch: str) -> bool:
-    return marks.get(switch) not in _MESH_OFF and any(key.startswith(prefixes) for key in marks)
-
-
-def _past_mesh(
-    present: Mapping[str, str], annotation: str, ports: Sequence[PortLocation]
-) -> dict[str, str]:
-    """Let the pane port pass the mesh, and a captured port whose original was let pass."""
-    before = present.get(annotation)
-    passed = {entry.strip() for entry in (before or "").split(",")}
-    wanted = [str(port.captured) for port in ports if str(port.number) in passed]
-    return {annotation: _listed(before, [*wanted, str(PANE_PORT)])}
-
-
-def _listed(before: str | None, entries: Sequence[str]) -> str:
-    present = [entry.strip() for entry in (before or "").split(",") if entry.strip()]
-    return ",".join([*present, *(entry for entry in entries if entry not in present)])
-
-
-def _append(path: str, present: Any, values: Sequence[Any]) -> Iterator[PatchOperation]:
-    if not present:
-        yield PatchOperation("add", path, list(values))
-        return
-    for value in values:
-        yield PatchOperation("add", f"{path}/-", value)
-
-
-def _merge(
-    path: str, present: Mapping[str, str] | None, values: Mapping[str, str]
-) -> Iterator[PatchOperation]:
-    if not present:
-        yield PatchOperation("add", path, dict(values))
-        return
-    for key, value in values.items():
-        escaped = key.replace("~", "~0").replace("/", "~1")
-        yield PatchOperation("add", f"{path}/{escaped}", value)
+def _describe(port: PortLocation) -> str:
+    if port.moved:
+        return f"{port.name} {port.number}, the model moved to {port.moved}"
+    return f"{port.name} {port.number}→{port.captured}"

@@ -12,6 +12,7 @@ from modelmonitor.api.v1alpha1.collection import Quantities
 from modelmonitor.api.v1alpha1.conditions import ConditionType, ReadyReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import BreakerState, ConditionStatus, ModelMonitorStatus
+from modelmonitor.core.capture import Capture, WantedPort, capture_of
 from modelmonitor.core.workloads import Workload, precedence, target_workload
 
 DEFAULT_PORT: Final = "http"
@@ -39,7 +40,7 @@ class InjectionPlan:
     created: str = ""
     """The monitor's creationTimestamp."""
     workload: Workload | None = None
-    ports: tuple[str, ...] = (DEFAULT_PORT,)
+    capture: Capture = field(default=Capture((WantedPort(DEFAULT_PORT),)))
     requests: Quantities = field(default=Quantities(cpu="50m", memory="96Mi"))
     limits: Quantities = field(default=Quantities(memory="256Mi"))
     suspended: bool = False
@@ -64,7 +65,7 @@ def plan_of(monitor: ModelMonitor) -> InjectionPlan:
         monitor_uid=monitor.metadata.uid,
         created=monitor.metadata.creation_timestamp,
         workload=target_workload(monitor.spec.target_ref),
-        ports=tuple(port.name for port in collection.ports),
+        capture=capture_of(collection),
         requests=collection.resources.requests,
         limits=collection.resources.limits,
         suspended=monitor.spec.suspend,

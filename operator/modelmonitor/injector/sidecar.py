@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final
 
-from modelmonitor.api.v1alpha1.collection import Quantities
+from modelmonitor.api.v1alpha1.collection import Quantities, Source
 from modelmonitor.core.capture import PortLocation
 from modelmonitor.core.quantities import parse_quantity
 from modelmonitor.core.wire.configuration import (
     CONTAINER_NAME,
+    ENV_EVENTS,
     ENV_MONITOR,
     ENV_MONITOR_UID,
     ENV_POD_NAME,
@@ -75,7 +76,6 @@ def container(
         If the plan's resources are not quantities.
     """
     revision = TEMPLATE_HASH_LABEL if plan.workload is None else plan.workload.revision_label
-    upstreams = ",".join(f"{port.name}={port.captured}:{port.number}" for port in ports)
     return {
         "name": CONTAINER_NAME,
         "image": collector.image,
@@ -85,15 +85,20 @@ def container(
         "env": [
             {"name": ENV_MONITOR, "value": f"{plan.namespace}/{plan.monitor}"},
             {"name": ENV_MONITOR_UID, "value": plan.monitor_uid},
-            {"name": ENV_PORTS, "value": upstreams},
+            _source(plan, ports),
             {"name": ENV_ROOT_KEYS, "value": collector.root_keys},
             _from_pod(ENV_POD_NAME, "metadata.name"),
             _from_pod(ENV_POD_UID, "metadata.uid"),
             _from_pod(ENV_REVISION, f"metadata.labels['{revision}']"),
         ],
-        "ports": [{"name": PANE_PORT_NAME, "containerPort": PANE_PORT, "protocol": "TCP"}],
+        "ports": [
+            {"name": PANE_PORT_NAME, "containerPort": PANE_PORT, "protocol": "TCP"},
+            # By swap the collector has the number; the name stays with the model's container,
+            # since Services find names of native sidecars only from Kubernetes 1.33 on.
+            *({"containerPort": one.captured, "protocol": "TCP"} for one in ports if one.moved),
+        ],
         "startupProbe": {
-            "tcpSocket": {"port": ports[0].captured},
+            "tcpSocket": {"port": ports[0].captured if ports else PANE_PORT},
             "periodSeconds": 1,
             "timeoutSeconds": 1,
             "failureThreshold": START_ATTEMPTS,
@@ -191,6 +196,13 @@ def _security(spec: Mapping[str, Any]) -> Json:
     if pod.get("runAsUser") == 0:
         context |= {"runAsUser": NOBODY, "runAsGroup": NOBODY}
     return context
+
+
+def _source(plan: InjectionPlan, ports: Sequence[PortLocation]) -> Json:
+    if plan.capture.source is Source.CLOUD_EVENTS:
+        return {"name": ENV_EVENTS, "value": "1"}
+    upstreams = ",".join(f"{port.name}={port.captured}:{port.model}" for port in ports)
+    return {"name": ENV_PORTS, "value": upstreams}
 
 
 def _from_pod(name: str, path: str) -> Json:

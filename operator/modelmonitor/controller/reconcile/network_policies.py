@@ -1,23 +1,13 @@
-"""The NetworkPolicies of a target's namespace: listed, parsed, and held against its ports."""
+"""The NetworkPolicies of a target's namespace: listed, and held against its ports."""
 
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
-from modelmonitor.controller.gateways.api_server import NETWORK_POLICIES, ApiServer, Body
+from modelmonitor.controller.gateways.api_server import NETWORK_POLICIES, ApiServer
 from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.controller.reconcile.objects import Key, Target
-from modelmonitor.core.capture import CaptureObstacle, locate_ports
-from modelmonitor.core.network_policies import (
-    AllowedPort,
-    IngressRule,
-    NetworkPolicy,
-    Operator,
-    Requirement,
-    network_obstacle,
-)
+from modelmonitor.core.capture import Capture, CaptureObstacle, locate_ports
+from modelmonitor.core.network_policies import network_obstacle, parse_network_policy
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +19,7 @@ class NetworkPolicies:
         self._api = api
         self._denied = False
 
-    async def obstacle(
-        self, key: Key, target: Target, port_names: Sequence[str]
-    ) -> CaptureObstacle | None:
+    async def obstacle(self, key: Key, target: Target, capture: Capture) -> CaptureObstacle | None:
         """Return the policy that would cut the target's injected pods off, None if none would.
 
         Without the right to list policies nothing is known of any, which is logged once.
@@ -56,48 +44,6 @@ class NetworkPolicies:
         labels = {**(target.template_metadata.get("labels") or {}), MONITOR_LABEL: key.name}
         return network_obstacle(
             labels,
-            locate_ports(target.template_spec, port_names),
+            locate_ports(target.template_spec, capture),
             [policy for policy in parsed if policy is not None],
         )
-
-
-def parse_network_policy(body: Body) -> NetworkPolicy | None:
-    """Return what a NetworkPolicy says about traffic that comes in; None if it says nothing."""
-    spec = body.get("spec") or {}
-    if "Ingress" not in (spec.get("policyTypes") or ["Ingress"]):
-        return None
-    return NetworkPolicy(
-        name=str(body["metadata"]["name"]),
-        selector=_selector(spec.get("podSelector") or {}),
-        rules=tuple(_rule(rule) for rule in spec.get("ingress") or []),
-    )
-
-
-def _selector(selector: Mapping[str, Any]) -> tuple[Requirement, ...]:
-    labels = (
-        Requirement(key, Operator.IN, frozenset({value}))
-        for key, value in (selector.get("matchLabels") or {}).items()
-    )
-    expressions = (
-        Requirement(
-            expression["key"],
-            Operator(expression["operator"]),
-            frozenset(expression.get("values") or []),
-        )
-        for expression in selector.get("matchExpressions") or []
-    )
-    return (*labels, *expressions)
-
-
-def _rule(rule: Mapping[str, Any]) -> IngressRule:
-    ports = rule.get("ports") or None
-    return IngressRule(
-        ports=None
-        if ports is None
-        else tuple(
-            AllowedPort(port.get("port"), port.get("endPort"))
-            for port in ports
-            if port.get("protocol", "TCP") == "TCP"
-        ),
-        peers=frozenset(json.dumps(peer, sort_keys=True) for peer in rule.get("from") or []),
-    )

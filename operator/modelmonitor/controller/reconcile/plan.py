@@ -35,7 +35,7 @@ from modelmonitor.controller.reconcile.claims import Claims
 from modelmonitor.controller.reconcile.network_policies import NetworkPolicies
 from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
 from modelmonitor.controller.runtime.clock import Clock
-from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle
+from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle, capture_of
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.status import ConditionDraft
@@ -141,8 +141,8 @@ class Planner:
         target, target_problem = await self._target(key, monitor)
         network_obstacle = None
         if target is not None and target_problem is None:
-            ports = [port.name for port in monitor.spec.collection.ports]
-            network_obstacle = await self._network_policies.obstacle(key, target, ports)
+            capture = capture_of(monitor.spec.collection)
+            network_obstacle = await self._network_policies.obstacle(key, target, capture)
         return Plan(
             target=target,
             target_problem=target_problem,
@@ -174,8 +174,8 @@ class Planner:
                 f"{key.namespace}: create it, or name another one",
             )
         target = parse_target(workload, body)
-        ports = [port.name for port in monitor.spec.collection.ports]
-        obstacle = capture_obstacle(target.template_metadata, target.template_spec, ports)
+        capture = capture_of(monitor.spec.collection)
+        obstacle = capture_obstacle(target.template_metadata, target.template_spec, capture)
         if obstacle is None:
             return target, None
         port_missing = obstacle.reason is Obstacle.PORT_NOT_FOUND

@@ -7,14 +7,13 @@ from modelmonitor.controller.gateways.api_server import Body
 from modelmonitor.controller.gateways.collectors import CollectorAddress
 from modelmonitor.controller.reconcile.collection import CollectorPod
 from modelmonitor.controller.reconcile.objects import Target
+from modelmonitor.core.capture import Capture
 from modelmonitor.core.pods import PodView, pod_view
 
 
-def target_pods(
-    bodies: Sequence[Body], target: Target, port_names: Sequence[str]
-) -> tuple[PodView, ...]:
+def target_pods(bodies: Sequence[Body], target: Target, capture: Capture) -> tuple[PodView, ...]:
     """Return the pods that a target owns, its selector's other matches left out."""
-    views = (pod_view(body, port_names) for body in bodies)
+    views = (pod_view(body, capture) for body in bodies)
     return tuple(view for view in views if view.workload == target.workload and not view.ended)
 
 

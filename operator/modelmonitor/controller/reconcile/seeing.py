@@ -18,7 +18,7 @@ from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.ticking import Seen
 from modelmonitor.core.breaker import BreakerDecision, InjectionView, decide_injection
-from modelmonitor.core.capture import capture_obstacle
+from modelmonitor.core.capture import capture_obstacle, capture_of
 from modelmonitor.core.coverage import CoverageView, judge_coverage
 from modelmonitor.core.pods import PodView
 from modelmonitor.core.refusals import FAILED_CREATE, CreateFailure, create_failures
@@ -63,8 +63,7 @@ async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Pl
     if target is None:
         return Seen(key.name, monitor.metadata.uid, None)
     bodies = await services.api.list(PODS, key.namespace, target.selector)
-    ports = [port.name for port in monitor.spec.collection.ports]
-    pods = target_pods(bodies, target, ports)
+    pods = target_pods(bodies, target, capture_of(monitor.spec.collection))
     failures = await _failures(services, key, monitor, target, pods)
     return Seen(key.name, monitor.metadata.uid, target, pods, failures)
 
@@ -125,7 +124,7 @@ def judge_injection(
             now=now,
         )
     )
-    target, ports = seen.target, [port.name for port in monitor.spec.collection.ports]
+    target, capture = seen.target, capture_of(monitor.spec.collection)
     coverage = judge_coverage(
         CoverageView(
             namespace=key.namespace,
@@ -135,7 +134,7 @@ def judge_injection(
             workload=target.workload,
             pods=seen.pods,
             template_obstacle=capture_obstacle(
-                target.template_metadata, target.template_spec, ports
+                target.template_metadata, target.template_spec, capture
             ),
             network_obstacle=plan.network_obstacle,
             namespace_enabled=plan.namespace_problem is None,
