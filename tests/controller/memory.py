@@ -24,7 +24,11 @@ from modelmonitor.controller.gateways.errors import (
     TemporaryError,
 )
 from modelmonitor.core.times import format_time
-from modelmonitor.core.wire.configuration import CollectorConfiguration, configuration_digest
+from modelmonitor.core.wire.configuration import (
+    CONTAINER_NAME,
+    CollectorConfiguration,
+    configuration_digest,
+)
 from modelmonitor.core.wire.pane import Pane, PanesReply
 from tests.controller.virtual import BEGIN
 from tests.support.kstatus import convention_breaks
@@ -64,6 +68,8 @@ class Cluster:
     versions: "itertools.count[int]" = field(default_factory=lambda: itertools.count(1))
     created: list[tuple[str, str]] = field(default_factory=list)
     """Kind and name of everything that was ever created."""
+    applied: list[tuple[str, str]] = field(default_factory=list)
+    """Manager and name of every workload that an apply really changed."""
     evicted: list[str] = field(default_factory=list)
     breaks: list[str] = field(default_factory=list)
     """Conventions that a written status broke."""
@@ -120,6 +126,10 @@ class MemoryApiServer:
         """Name of an object → what its creation leads to."""
         self.refuse_list: dict[str, GatewayError] = {}
         """Kind → what listing it leads to."""
+        self.refuse_try: dict[str, GatewayError] = {}
+        """Kind → what a dry run leads to."""
+        self.injects = True
+        """Whether an injector answers."""
 
     async def get(self, resource: Resource, namespace: str | None, name: str) -> Body | None:
         await self._enter(f"get {resource.kind}")
@@ -173,10 +183,46 @@ class MemoryApiServer:
         await self._killer.after()
         return copy.deepcopy(made)
 
-    async def try_create(self, resource: Resource, namespace: str, body: Body) -> None:
+    async def try_create(self, resource: Resource, namespace: str, body: Body) -> Body:
         await self._enter(f"try {resource.kind}")
-        if not body["spec"]["template"]["spec"].get("containers"):
+        if resource.kind in self.refuse_try:
+            raise self.refuse_try[resource.kind]
+        made = copy.deepcopy(dict(body))
+        if resource.kind == "Job" and not body["spec"]["template"]["spec"].get("containers"):
             raise PermanentError("spec.template.spec.containers: Required value")
+        if resource.kind == "Pod" and self.injects:
+            made["spec"]["initContainers"] = [{"name": CONTAINER_NAME}]
+        return made
+
+    async def apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> Body:
+        await self._enter(f"apply {resource.kind}")
+        stored = self._merged(resource, namespace, body)
+        changed = stored["spec"] != self._present(resource, namespace, body)["spec"]
+        if changed:
+            stored["metadata"]["generation"] = stored["metadata"].get("generation", 0) + 1
+            self._cluster.applied.append((manager, body["metadata"]["name"]))
+        self._cluster.put(resource, stored)
+        await self._killer.after()
+        return copy.deepcopy(stored)
+
+    async def try_apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> None:
+        await self._enter(f"try {resource.kind}")
+        if resource.kind in self.refuse_try:
+            raise self.refuse_try[resource.kind]
+        self._merged(resource, namespace, body)
+
+    def _present(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        present = self._cluster.objects.get((resource, namespace, body["metadata"]["name"]))
+        if present is None or body["metadata"]["uid"] != present["metadata"]["uid"]:
+            raise ConflictError("another object of that name")
+        return present
+
+    def _merged(self, resource: Resource, namespace: str, body: Body) -> dict[str, Any]:
+        stored = copy.deepcopy(self._present(resource, namespace, body))
+        wanted = body["spec"]["template"]["metadata"]["annotations"]
+        metadata = stored["spec"]["template"].setdefault("metadata", {})
+        metadata["annotations"] = {**metadata.get("annotations", {}), **wanted}
+        return stored
 
     async def replace(self, resource: Resource, namespace: str, body: Body) -> Body:
         await self._enter(f"replace {resource.kind}")

@@ -90,11 +90,19 @@ def test_collectors_of_two_baselines_are_unknown(profile: Profile, metric: dict[
 
 
 def test_undecodable_bodies_are_named_by_their_most_frequent_cause(profile: Profile) -> None:
-    mute = requests(9, decoded=0, undecodable={"shape": 7, "json": 2})
+    mute = requests(9, decoded=0, undecodable={"RequestShape": 7, "RequestNotJSON": 2})
     found = judge(
         spec_of(MISSING), [tick(0, rows_pane(profile, 0, rows(), requests=mute))], profile
     )
-    assert found.message == "none of 9 requests could be decoded, mostly because of: shape"
+    assert found.message == "none of 9 requests could be decoded, mostly because of: RequestShape"
+
+
+def test_a_cause_that_no_collector_of_ours_names_is_not_repeated(profile: Profile) -> None:
+    mute = requests(9, decoded=0, undecodable={"<script>": 9})
+    found = judge(
+        spec_of(MISSING), [tick(0, rows_pane(profile, 0, rows(), requests=mute))], profile
+    )
+    assert found.message == "none of 9 requests could be decoded, mostly because of: Other"
 
 
 def test_only_the_judged_revision_speaks_of_rows(profile: Profile) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
-from modelmonitor.api.v1alpha1.status import AlertState, MetricState
+from modelmonitor.api.v1alpha1.status import AlertState, CollectorCounts, MetricState
 from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.clock import SystemClock
 from modelmonitor.collector.observer.metrics import registry_for
@@ -33,7 +33,9 @@ def _controller() -> CollectorRegistry:
     work.pull_errors.labels("unreachable").inc()
     work.events.labels("Alerting").inc()
     metric = MetricSnapshot("latency", MetricState.OK, 0.1)
-    monitor = MonitorSnapshot("models", "flights", AlertState.OK, (metric,), 0.0)
+    monitor = MonitorSnapshot(
+        "models", "flights", AlertState.OK, (metric,), 0.0, coverage=1.0, pods=CollectorCounts()
+    )
     process = ProcessSnapshot(
         leader=True,
         queue_depth=0,

@@ -24,6 +24,7 @@ from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.plan import Planner
 from modelmonitor.controller.reconcile.services import Fence, NotLeadingError, Services
 from modelmonitor.controller.reconcile.state import States
+from modelmonitor.controller.reconcile.turns import Turns
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.controller.runtime.fingerprints import Fingerprints
 from modelmonitor.controller.runtime.metrics import WorkMetrics
@@ -71,6 +72,7 @@ class Application:
         self._background: set[asyncio.Task[None]] = set()
         self._fingerprints = Fingerprints()
         self.claims = Claims()
+        self.turns = Turns()
         self.states = States()
         self.queue: KeyedQueue[Key] = KeyedQueue(clock)
         self.scheduler: Scheduler[Key] = Scheduler(clock, self.queue.add)
@@ -80,6 +82,7 @@ class Application:
             puller=Puller(gateways.collectors, clock, metrics),
             planner=Planner(gateways.api, Baselines(gateways.api), self.claims, settings, clock),
             claims=self.claims,
+            turns=self.turns,
             announcer=Announcer(gateways.api, clock, metrics, settings.pod_name),
             clock=clock,
             fence=fence,
@@ -151,7 +154,10 @@ class Application:
         return self._settings.namespaces or (None,)
 
     async def _first_list(self) -> None:
-        """Know every claim before the first pass, so that no younger monitor wins by chance."""
+        """Know every claim before the first pass, so that no younger monitor wins by chance.
+
+        The same for restarts: none begins while another one is under way.
+        """
         while True:
             try:
                 for namespace in self._namespaces():
@@ -159,7 +165,9 @@ class Application:
                         metadata = body["metadata"]
                         key = Key(metadata["namespace"], metadata["name"])
                         try:
-                            self.claims.put(key, claim_of(parse_monitor(body)))
+                            monitor = parse_monitor(body)
+                            self.claims.put(key, claim_of(monitor))
+                            self.turns.note(key, monitor)
                         except InvalidMonitorError:
                             self.claims.put(key, None)  # its pass will say so
                         self.queue.add(key)

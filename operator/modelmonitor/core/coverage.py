@@ -54,6 +54,10 @@ class CoverageView:
     """The image that the injector uses now."""
     reachable: int
     """Collectors that answered lately."""
+    protocols: Sequence[str] = ()
+    """What the traffic of each port was recognised as: `status.collection.protocols`."""
+    restart: str = ""
+    """What the operator does itself about pods that have to be recreated; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,10 +203,17 @@ def _condition(
         return _draft(
             ConditionStatus.TRUE,
             CollectorsReason.OUTDATED,
-            f"{_carry(counts)}, {counts.outdated} of them of an older image; {_restart(view)} to "
-            "renew them",
+            f"{_carry(counts)}, {counts.outdated} of them of an older image; "
+            f"{restart_command(view.workload, view.namespace)} to renew them{_spoken(view)}",
         )
-    return _draft(ConditionStatus.TRUE, CollectorsReason.ALL_INJECTED, _carry(counts))
+    return _draft(
+        ConditionStatus.TRUE, CollectorsReason.ALL_INJECTED, f"{_carry(counts)}{_spoken(view)}"
+    )
+
+
+def _spoken(view: CoverageView) -> str:
+    """Return what most of each port's traffic is, without the shares, which move."""
+    return "".join(f"; {text.partition(' (')[0]}" for text in view.protocols)
 
 
 def _of_missed(
@@ -214,7 +225,8 @@ def _of_missed(
     elif first.reason is CollectorsReason.AWAITING_RECREATION:
         message = f"{_carry(counts)}; {_restart(view)}"
     elif first.reason is CollectorsReason.NOT_INJECTED:
-        message = f"{_carry(counts)}; {first.name}: {first.message}; then {_restart(view)}"
+        then = view.restart or f"then {_restart(view)}"
+        message = f"{_carry(counts)}; {first.name}: {first.message}; {then}"
     else:
         message = f"{_carry(counts)}; {first.message}"
     return _draft(ConditionStatus.FALSE, first.reason, message)
@@ -237,4 +249,9 @@ def _carry(counts: CollectorCounts) -> str:
 
 
 def _restart(view: CoverageView) -> str:
-    return f"run `kubectl rollout restart {view.workload} -n {view.namespace}`"
+    return view.restart or restart_command(view.workload, view.namespace)
+
+
+def restart_command(workload: Workload, namespace: str) -> str:
+    """Return what a person runs to have the pods of a workload recreated."""
+    return f"run `kubectl rollout restart {workload} -n {namespace}`"

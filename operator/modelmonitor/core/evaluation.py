@@ -22,7 +22,7 @@ from modelmonitor.core.quality import judge_quality
 from modelmonitor.core.rows import Reference
 from modelmonitor.core.software import SOFTWARE, judge_software
 from modelmonitor.core.verdict import Verdict
-from modelmonitor.core.windows import Tick, Window, coverage, decoded_share, reach
+from modelmonitor.core.windows import Tick, Window, covered_share, reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ def evaluate(
             verdicts.append(judge_drift(metric, plan, reference, recent or ticks[-1:], then))
         else:
             verdicts.append(_judge_rows(metric, reference, ticks))
-    return Evaluation(tuple(verdicts), Evidence(metrics=kept), _coverage(ticks[-1]))
+    return Evaluation(tuple(verdicts), Evidence(metrics=kept), covered_share(ticks[-1]))
 
 
 def _judge_rows(metric: Metric, reference: Reference, ticks: Sequence[Tick]) -> Verdict:
@@ -138,7 +138,3 @@ def _drift(
 def _no_baseline(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
     refusal = Refusal(VerdictReason.BASELINE_NOT_READY, "there is no baseline to compare with")
     return unknown(metric, refusal, Window(tuple(ticks[-1:]), full=True))
-
-
-def _coverage(tick: Tick) -> float:
-    return coverage([tick]) * decoded_share(tick.traffic)

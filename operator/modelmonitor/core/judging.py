@@ -10,7 +10,8 @@ from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.panes import Traffic
 from modelmonitor.core.thresholds import Comparison, compare, describe
 from modelmonitor.core.verdict import ColumnFinding, Outcome, Verdict
-from modelmonitor.core.windows import COVERAGE_FLOOR, Window, coverage
+from modelmonitor.core.windows import COVERAGE_FLOOR, Window, coverage, in_percent
+from modelmonitor.core.wire.pane import Undecodable
 
 NAMED_COLUMNS: Final = 3
 """Columns that a message names, worst first."""
@@ -74,8 +75,8 @@ def unwatched(window: Window) -> Refusal | None:
     if seen < COVERAGE_FLOOR:
         return Refusal(
             VerdictReason.PARTIAL_OBSERVATION,
-            f"{seen:.0%} of the traffic was observed, {COVERAGE_FLOOR:.0%} are needed "
-            f"({last.answered} of {last.expected} collectors answered last)",
+            f"{in_percent(seen)} of the traffic was observed, {in_percent(COVERAGE_FLOOR)} are "
+            f"needed ({last.answered} of {last.expected} collectors answered last)",
         )
     return None
 
@@ -85,20 +86,33 @@ def undecoded(traffic: Traffic, decoded: float) -> Refusal | None:
     if traffic.seen == 0:
         return Refusal(VerdictReason.NO_TRAFFIC, "there was no request", no_data=True)
     if traffic.sampled and not traffic.decoded:
-        worst = max(traffic.undecodable, key=lambda name: traffic.undecodable[name], default="")
-        why = f", mostly because of: {worst}" if worst else ""
         return Refusal(
             VerdictReason.BODIES_UNDECODABLE,
-            f"none of {traffic.sampled} requests could be decoded{why}",
+            f"none of {traffic.sampled} requests could be decoded{_mostly(traffic)}",
             no_data=True,
         )
     if decoded < COVERAGE_FLOOR:
         return Refusal(
             VerdictReason.PARTIAL_OBSERVATION,
-            f"{decoded:.0%} of the sampled requests could be decoded, "
-            f"{COVERAGE_FLOOR:.0%} are needed",
+            f"{in_percent(decoded)} of the sampled requests could be decoded, "
+            f"{in_percent(COVERAGE_FLOOR)} are needed{_mostly(traffic)}",
         )
     return None
+
+
+def _mostly(traffic: Traffic) -> str:
+    reason = undecodable_reason(traffic)
+    return f", mostly because of: {reason}" if reason else ""
+
+
+def undecodable_reason(traffic: Traffic) -> str:
+    """Return why most of the requests that did not decode did not; empty if all did.
+
+    What a collector says is repeated only where it is one of the words that collectors know.
+    """
+    counts = traffic.undecodable
+    reason = max(counts, key=lambda name: (counts[name], name), default="")
+    return reason if not reason or reason in set(Undecodable) else "Other"
 
 
 def too_few(metric: Metric, samples: int, window: Window, unit: str) -> Refusal | None:

@@ -4,6 +4,7 @@ The caller brings what it found out (target, collectors, baseline, readiness); e
 be derived from the metrics is derived here, so that the parts of a status never contradict.
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -21,6 +22,7 @@ from modelmonitor.api.v1alpha1.spec import Severity
 from modelmonitor.api.v1alpha1.status import (
     AlertState,
     BaselineStatus,
+    CollectionStatus,
     CollectorCounts,
     Condition,
     ConditionStatus,
@@ -28,6 +30,7 @@ from modelmonitor.api.v1alpha1.status import (
     MetricState,
     MetricStatus,
     ModelMonitorStatus,
+    RestartStatus,
     RetrainingStatus,
 )
 from modelmonitor.core.alert import ALERTING, AlertRecord
@@ -80,7 +83,9 @@ class Observations:
     evaluated_at: float | None = None
     """End of the last judged tick, seconds since the epoch."""
     coverage: float | None = None
+    collection: CollectionStatus | None = None
     injection: InjectionStatus | None = None
+    restart: RestartStatus | None = None
     retraining: RetrainingStatus | None = None
 
 
@@ -102,11 +107,13 @@ def compose(previous: ModelMonitorStatus, seen: Observations) -> ModelMonitorSta
         worst=worst(metrics),
         revision=seen.revision or None,
         evaluated_at=None if seen.evaluated_at is None else format_time(seen.evaluated_at),
-        coverage=None if seen.coverage is None else f"{seen.coverage:.3f}",
+        coverage=None if seen.coverage is None else format_share(seen.coverage),
         collectors=seen.collectors,
+        collection=seen.collection,
         baseline=seen.baseline,
         metrics=[_metric_status(judged, seen.now) for judged in metrics],
         injection=seen.injection,
+        restart=seen.restart,
         retraining=seen.retraining,
     )
 
@@ -134,6 +141,7 @@ def _meaning(status: ModelMonitorStatus) -> ModelMonitorStatus:
             "conditions": conditions,
             "evaluated_at": None,
             "coverage": None,
+            "collection": None,
         }
     )
 
@@ -352,6 +360,11 @@ def format_value(value: float) -> str:
     if "e" in text:
         text = f"{float(text):.9f}" if abs(value) < 1 else f"{float(text):.0f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def format_share(share: float) -> str:
+    """Return a share, 0 to 1, with three decimals, rounded down: what is below a floor stays so."""
+    return f"{math.floor(1000 * share + 1e-9) / 1000:.3f}"
 
 
 def _cut(text: str) -> str:

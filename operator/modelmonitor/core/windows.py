@@ -14,7 +14,7 @@ from typing import Final
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.panes import ColumnTotals, Traffic, is_sound, sum_traffic, traffic_of
-from modelmonitor.core.wire.pane import Pane
+from modelmonitor.core.wire.pane import Pane, Undecodable
 
 COVERAGE_FLOOR: Final = 0.9
 """Share of the traffic that must be observed."""
@@ -164,13 +164,31 @@ def coverage(ticks: Sequence[Tick]) -> float:
     return math.fsum(_tick_coverage(tick) for tick in ticks) / len(ticks)
 
 
+def covered_share(tick: Tick) -> float:
+    """Return the share of a tick's traffic that was observed and decoded, 0 to 1.
+
+    What is dropped on the way to the observer shows twice: as bytes, and as requests whose bodies
+    are incomplete. The worse of the two counts, once.
+    """
+    traffic = tick.traffic
+    if traffic.sampled <= 0:
+        return _tick_coverage(tick)
+    incomplete = min(traffic.undecodable.get(Undecodable.INCOMPLETE, 0), traffic.sampled)
+    complete = traffic.sampled - incomplete
+    copied = min(copied_share(traffic), complete / traffic.sampled)
+    decoded = min(1.0, traffic.decoded / complete) if complete else 1.0
+    return _heard_share(tick) * copied * watched_share(traffic) * decoded
+
+
 def _tick_coverage(tick: Tick) -> float:
     traffic = tick.traffic
+    return _heard_share(tick) * copied_share(traffic) * watched_share(traffic)
+
+
+def _heard_share(tick: Tick) -> float:
     if tick.expected > 0:
-        heard = min(1.0, tick.answered / tick.expected)
-    else:
-        heard = 1.0 if tick.panes else 0.0
-    return heard * copied_share(traffic) * watched_share(traffic)
+        return min(1.0, tick.answered / tick.expected)
+    return 1.0 if tick.panes else 0.0
 
 
 def copied_share(traffic: Traffic) -> float:
@@ -186,5 +204,14 @@ def watched_share(traffic: Traffic) -> float:
 
 
 def decoded_share(traffic: Traffic) -> float:
-    """Return which part of the sampled requests became rows; 1 if none was sampled."""
+    """Return which part of the sampled requests became rows; 1 if none was sampled.
+
+    A request that sampling leaves out is not undecoded: it is counted all the same, and the others
+    stand for it.
+    """
     return min(1.0, traffic.decoded / traffic.sampled) if traffic.sampled > 0 else 1.0
+
+
+def in_percent(share: float) -> str:
+    """Return a share for people, rounded down: what is below the floor never looks like it."""
+    return f"{math.floor(1000 * share + 1e-9) / 10:g}%"

@@ -106,8 +106,8 @@ class CollectionStatus(ApiModel):
     )
     sampled_share: Share | None = Field(
         default=None,
-        description="Share of the requests that were picked for decoding, 0 to 1; absent where "
-        "all of them were, or none.",
+        description="Share of the requests that were picked for decoding, 0 to 1; what is no "
+        "prediction, or is left out by sampleRatio, was not; absent where all were, or none.",
     )
     decoded_share: Share | None = Field(
         default=None,
@@ -121,7 +121,7 @@ class CollectionStatus(ApiModel):
         default=[],
         max_length=4,
         description="What decoded requests of each port were taken for lately, with the share, "
-        "for example: http: OpenInference (100 %).",
+        "for example: http: OpenInference (100%).",
         json_schema_extra=list_atomic(),
     )
 

@@ -112,8 +112,22 @@ class ApiServer(Protocol):
         """
         ...
 
-    async def try_create(self, resource: Resource, namespace: str, body: Body) -> None:
-        """Ask whether an object would be created (dry run); raises as `create` does."""
+    async def try_create(self, resource: Resource, namespace: str, body: Body) -> Body:
+        """Return the object that would be created (dry run); raises as `create` does."""
+        ...
+
+    async def apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> Body:
+        """Apply fields of an object on the server side, as a field manager.
+
+        Raises
+        ------
+        ConflictError
+            If another manager owns one of the fields, or the object has another UID.
+        """
+        ...
+
+    async def try_apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> None:
+        """Ask whether fields would be applied (dry run); raises as `apply` does."""
         ...
 
     async def replace(self, resource: Resource, namespace: str, body: Body) -> Body:

@@ -37,6 +37,7 @@ _METADATA_LIST: Final = (
     "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 )
 _APPLY: Final = "application/apply-patch+yaml"
+_DRY_RUN: Final = ("dryRun", "All")
 _Query = list[tuple[str, str]]
 
 
@@ -95,10 +96,22 @@ class KubernetesApiServer:
         query = [("fieldManager", FIELD_MANAGER)]
         return await self._request("POST", resource.path(namespace), query, body)
 
-    async def try_create(self, resource: Resource, namespace: str, body: Body) -> None:
+    async def try_create(self, resource: Resource, namespace: str, body: Body) -> Body:
         """See `ApiServer.try_create`."""
-        query = [("fieldManager", FIELD_MANAGER), ("dryRun", "All")]
-        await self._request("POST", resource.path(namespace), query, body)
+        query = [("fieldManager", FIELD_MANAGER), _DRY_RUN]
+        return await self._request("POST", resource.path(namespace), query, body)
+
+    async def apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> Body:
+        """See `ApiServer.apply`."""
+        path = resource.path(namespace, body["metadata"]["name"])
+        query = [("fieldManager", manager)]
+        return await self._request("PATCH", path, query, body, content_type=_APPLY)
+
+    async def try_apply(self, resource: Resource, namespace: str, body: Body, manager: str) -> None:
+        """See `ApiServer.try_apply`."""
+        path = resource.path(namespace, body["metadata"]["name"])
+        query = [("fieldManager", manager), _DRY_RUN]
+        await self._request("PATCH", path, query, body, content_type=_APPLY)
 
     async def replace(self, resource: Resource, namespace: str, body: Body) -> Body:
         """See `ApiServer.replace`."""

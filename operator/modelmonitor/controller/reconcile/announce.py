@@ -45,6 +45,9 @@ class EventReason(StrEnum):
     INJECTION_PAUSED = "InjectionPaused"
     INJECTION_RESUMED = "InjectionResumed"
     POD_EVICTED = "PodEvicted"
+    RESTART_STARTED = "RestartStarted"
+    RESTART_FINISHED = "RestartFinished"
+    RESTART_FAILED = "RestartFailed"
     RETRAINING_STARTED = "RetrainingStarted"
     RETRAINING_SUCCEEDED = "RetrainingSucceeded"
     RETRAINING_FAILED = "RetrainingFailed"
@@ -65,6 +68,8 @@ _NORMAL: Final = frozenset(
         EventReason.ALERT_RESOLVED,
         EventReason.BASELINE_CHANGED,
         EventReason.INJECTION_RESUMED,
+        EventReason.RESTART_STARTED,
+        EventReason.RESTART_FINISHED,
         EventReason.RETRAINING_STARTED,
         EventReason.RETRAINING_SUCCEEDED,
     }

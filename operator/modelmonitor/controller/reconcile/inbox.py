@@ -11,6 +11,7 @@ import msgspec
 
 from modelmonitor.controller.gateways.collectors import Cursor
 from modelmonitor.controller.reconcile.belief import believable
+from modelmonitor.core.totals import TrafficTotals
 from modelmonitor.core.wire.pane import Pane
 
 REMEMBERED: Final = 3 * 3600.0
@@ -42,6 +43,8 @@ class Inbox:
     def __init__(self) -> None:
         self.waiting: list[Pane] = []
         self.applied: dict[str, Boot] = {}
+        self.totals = TrafficTotals()
+        """Of the panes that this process took."""
         self.rejected = 0
         """Panes that could not be what they said, or were too many."""
         self._of_pod: Counter[str] = Counter()
@@ -73,6 +76,7 @@ class Inbox:
             self._of_start[pane.podUID, pane.bootID, pane.start] += 1
             self._before_waiting.setdefault(pane.bootID, self.applied.get(pane.bootID))
             self.note(pane)
+            self.totals.add(pane)
             self.waiting.append(pane)
             taken += 1
         return taken

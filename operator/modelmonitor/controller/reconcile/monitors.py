@@ -21,6 +21,7 @@ from modelmonitor.controller.gateways.errors import (
     ConflictError,
     TemporaryError,
 )
+from modelmonitor.controller.reconcile import restarting
 from modelmonitor.controller.reconcile.baseline import configuration_for
 from modelmonitor.controller.reconcile.claims import claim_of
 from modelmonitor.controller.reconcile.journal import delete_journal
@@ -47,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 RECHECK_PROBLEM: Final = 15.0
 """Seconds after which a monitor with a problem is looked at again: what is missing may appear."""
+RECHECK_RESTART: Final = 5.0
+"""Seconds after which a restart that is under way is looked at again."""
 RECHECK: Final = 60.0
 """Seconds after which any monitor is looked at again."""
 RECHECK_UNCONFIGURED: Final = 2.0
@@ -89,6 +92,7 @@ class Reconciler:
             await write_invalid(self._services, body, error)
             return self._recheck(key, RECHECK_PROBLEM)
         self._claim(key, monitor)
+        self._services.turns.note(key, monitor)
         try:
             return await self._pass(key, monitor)
         except (ConflictError, NotLeadingError):
@@ -100,6 +104,7 @@ class Reconciler:
     async def forget(self, key: Key) -> None:
         """Forget a monitor that is gone."""
         self._claim(key, None)
+        self._services.turns.note(key, None)
         await self._forget_state(key)
 
     async def _forget_state(self, key: Key) -> None:
@@ -194,20 +199,28 @@ class Reconciler:
         since = services.clock.now() - state.memory.interval - REACHABLE_FOR
         reachable = state.collection.reachable(since)
         injection = judge_injection(services, key, monitor, state, plan, seen, reachable)
+        restart = await restarting.decide(services, key, monitor, state, plan, injection)
         outcome = Outcome(
             plan=plan,
-            injection=injection,
+            injection=injection.with_restart(restart.words),
+            restart=restart.status,
             availability=availability(
                 seen, state.collection, reachable, services.settings.namespace
             ),
         )
         await write_outcome(services, monitor, state, outcome)
         await evict_pods(services, monitor, injection.breaker.evict)
+        if restart.apply and restart.status is not None:
+            await restarting.carry_out(services, key, plan, restart.status)
         state.next_check = injection.breaker.next_check
-        state.snapshot = snapshot_of(key, monitor, state.memory)
+        state.snapshot = snapshot_of(
+            key, monitor, state.memory, state.collection.inbox.totals, injection.counts
+        )
 
     def _next(self, key: Key, state: MonitorState, plan: Plan, wanted: str) -> float:
         moments = [next_due(state), self._recheck(key, RECHECK)]
+        if self._services.turns.has(key):
+            moments.append(self._recheck(key, RECHECK_RESTART))
         if plan.problem is not None:
             moments.append(self._recheck(key, RECHECK_PROBLEM))
         if state.collection.unconfigured(wanted, self._services.clock.now()):

@@ -13,6 +13,7 @@ from modelmonitor.controller.gateways.api_server import (
     Body,
     Resource,
 )
+from modelmonitor.core.restart import Rollout
 from modelmonitor.core.retraining import JobPhase, JobView
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload
@@ -45,6 +46,7 @@ class Target:
     """Label selector of its pods, as text."""
     template_metadata: Body
     template_spec: Body
+    rollout: Rollout
 
 
 def parse_target(workload: Workload, body: Body) -> Target:
@@ -59,7 +61,21 @@ def parse_target(workload: Workload, body: Body) -> Target:
         selector=selector_text(spec.get("selector", {})),
         template_metadata=template.get("metadata", {}),
         template_spec=template.get("spec", {}),
+        rollout=_rollout(workload, body),
     )
+
+
+def _rollout(workload: Workload, body: Body) -> Rollout:
+    spec, status = body.get("spec", {}), body.get("status") or {}
+    wanted = 1 if spec.get("replicas") is None else spec["replicas"]
+    counts = ("replicas", "updatedReplicas", "readyReplicas")
+    settled = status.get("observedGeneration", 0) >= body.get("metadata", {}).get(
+        "generation", 0
+    ) and all(status.get(count, 0) == wanted for count in counts)
+    if workload.kind == STATEFUL_SET:
+        strategy = (spec.get("updateStrategy") or {}).get("type")
+        return Rollout(manual=strategy == "OnDelete", settled=settled)
+    return Rollout(paused=bool(spec.get("paused")), settled=settled)
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ First the status is written, then the Job is created, then the status is written
 from dataclasses import dataclass
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
-from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
+from modelmonitor.api.v1alpha1.status import ModelMonitorStatus, RestartStatus
 from modelmonitor.controller.reconcile.plan import Plan
 from modelmonitor.controller.reconcile.reporting import Found, status_of
 from modelmonitor.controller.reconcile.retrain import Cause, Retrainer, retraining_draft
@@ -14,6 +14,7 @@ from modelmonitor.controller.reconcile.seeing import Injection
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.writing import announce, worth_writing, write_status
+from modelmonitor.core.collection import collection_status
 from modelmonitor.core.retraining import Decision
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.windows import COVERAGE_FLOOR
@@ -27,12 +28,16 @@ class Outcome:
     injection: Injection
     availability: ConditionDraft | None
     """MetricsAvailable where more is known than the verdicts say."""
+    restart: RestartStatus | None
 
 
 async def write_outcome(
     services: Services, monitor: ModelMonitor, state: MonitorState, outcome: Outcome
 ) -> None:
     """Write the status of a pass, create the Job that is due, and announce what changed.
+
+    Afterwards the status says what `outcome` says, so that effects which must not come before it
+    may follow.
 
     Raises
     ------
@@ -83,7 +88,14 @@ def _status(
             plan=outcome.plan,
             now=services.clock.now(),
             collectors=outcome.injection.counts,
+            collection=collection_status(
+                state.memory.ticks[-1] if state.memory.ticks else None,
+                state.collection.inbox.totals.recognised,
+                [port.name for port in monitor.spec.collection.ports],
+                monitor.status.collection,
+            ),
             injection=outcome.injection.breaker.status,
+            restart=outcome.restart,
             retraining=decision.status,
             drafts=drafts,
         ),

@@ -8,10 +8,12 @@ from modelmonitor.api.v1alpha1.conditions import ConditionType, MetricsReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import (
     BaselineStatus,
+    CollectionStatus,
     CollectorCounts,
     ConditionStatus,
     InjectionStatus,
     ModelMonitorStatus,
+    RestartStatus,
     RetrainingStatus,
 )
 from modelmonitor.controller.reconcile.collection import Collection
@@ -27,6 +29,7 @@ from modelmonitor.core.status import (
     alert_state,
     compose,
 )
+from modelmonitor.core.totals import TrafficTotals
 from modelmonitor.core.wire.configuration import PANE_PORT
 
 
@@ -37,7 +40,9 @@ class Found:
     plan: Plan
     now: float
     collectors: CollectorCounts | None = None
+    collection: CollectionStatus | None = None
     injection: InjectionStatus | None = None
+    restart: RestartStatus | None = None
     retraining: RetrainingStatus | None = None
     drafts: Sequence[ConditionDraft] = ()
     """CollectorsReady, RetrainingActive, and MetricsAvailable where more than the verdicts is
@@ -73,7 +78,9 @@ def status_of(monitor: ModelMonitor, memory: Memory | None, found: Found) -> Mod
             revision="" if memory is None else memory.choice.judged,
             evaluated_at=memory.judged_until if memory is not None and judged else None,
             coverage=None if memory is None else memory.coverage,
+            collection=found.collection,
             injection=found.injection,
+            restart=found.restart,
             retraining=found.retraining,
         ),
     )
@@ -88,7 +95,13 @@ def _judged_metrics(monitor: ModelMonitor, memory: Memory | None) -> list[Judged
     ]
 
 
-def snapshot_of(key: Key, monitor: ModelMonitor, memory: Memory) -> MonitorSnapshot:
+def snapshot_of(
+    key: Key,
+    monitor: ModelMonitor,
+    memory: Memory,
+    totals: TrafficTotals,
+    pods: CollectorCounts | None,
+) -> MonitorSnapshot:
     """Return what the metrics show of a monitor."""
     metrics = _judged_metrics(monitor, memory)
     return MonitorSnapshot(
@@ -104,6 +117,9 @@ def snapshot_of(key: Key, monitor: ModelMonitor, memory: Memory) -> MonitorSnaps
             for judged in metrics
         ),
         evaluated_at=memory.judged_until if memory.verdicts else None,
+        coverage=memory.coverage,
+        pods=pods,
+        totals=totals,
     )
 
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import CollectorsReason, ConditionType
@@ -19,7 +19,8 @@ from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.ticking import Seen
 from modelmonitor.core.breaker import BreakerDecision, InjectionView, decide_injection
 from modelmonitor.core.capture import capture_obstacle, capture_of
-from modelmonitor.core.coverage import CoverageView, judge_coverage
+from modelmonitor.core.collection import recognised_ports
+from modelmonitor.core.coverage import Coverage, CoverageView, MissedPod, judge_coverage
 from modelmonitor.core.pods import PodView
 from modelmonitor.core.refusals import FAILED_CREATE, CreateFailure, create_failures
 from modelmonitor.core.status import ConditionDraft
@@ -46,9 +47,28 @@ class Injection:
     """What became of injection for one monitor."""
 
     breaker: BreakerDecision
-    counts: CollectorCounts | None
+    coverage: Coverage | None
+    """None where the target is not resolved."""
     condition: ConditionDraft
     """CollectorsReady."""
+    view: CoverageView | None = None
+    """What `coverage` was judged from."""
+
+    @property
+    def counts(self) -> CollectorCounts | None:
+        """How many pods are covered."""
+        return None if self.coverage is None else self.coverage.counts
+
+    @property
+    def missed(self) -> Sequence[MissedPod]:
+        """The pods that carry no collector of the monitor."""
+        return () if self.coverage is None else self.coverage.missed
+
+    def with_restart(self, words: str) -> "Injection":
+        """Return the same, its condition telling what the operator does about missed pods."""
+        if not words or self.view is None:
+            return self
+        return replace(self, condition=judge_coverage(replace(self.view, restart=words)).condition)
 
 
 async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Plan) -> Seen:
@@ -125,26 +145,26 @@ def judge_injection(
         )
     )
     target, capture = seen.target, capture_of(monitor.spec.collection)
-    coverage = judge_coverage(
-        CoverageView(
-            namespace=key.namespace,
-            monitor=key.name,
-            uid=monitor.metadata.uid,
-            created=parse_time(monitor.metadata.creation_timestamp),
-            workload=target.workload,
-            pods=seen.pods,
-            template_obstacle=capture_obstacle(
-                target.template_metadata, target.template_spec, capture
-            ),
-            network_obstacle=plan.network_obstacle,
-            namespace_enabled=plan.namespace_problem is None,
-            suspended=monitor.spec.suspend,
-            injection=breaker.status,
-            image=image,
-            reachable=reachable,
-        )
+    ports = [port.name for port in monitor.spec.collection.ports]
+    recognised = state.collection.inbox.totals.recognised
+    view = CoverageView(
+        namespace=key.namespace,
+        monitor=key.name,
+        uid=monitor.metadata.uid,
+        created=parse_time(monitor.metadata.creation_timestamp),
+        workload=target.workload,
+        pods=seen.pods,
+        template_obstacle=capture_obstacle(target.template_metadata, target.template_spec, capture),
+        network_obstacle=plan.network_obstacle,
+        namespace_enabled=plan.namespace_problem is None,
+        suspended=monitor.spec.suspend,
+        injection=breaker.status,
+        image=image,
+        reachable=reachable,
+        protocols=recognised_ports(recognised, ports, monitor.status.collection),
     )
-    return Injection(breaker, coverage.counts, coverage.condition)
+    coverage = judge_coverage(view)
+    return Injection(breaker, coverage, coverage.condition, view)
 
 
 async def evict_pods(services: Services, monitor: ModelMonitor, pods: Sequence[PodView]) -> None:

@@ -11,6 +11,7 @@ from modelmonitor.controller.reconcile.announce import Announcer
 from modelmonitor.controller.reconcile.claims import Claims
 from modelmonitor.controller.reconcile.collection import Puller
 from modelmonitor.controller.reconcile.plan import Planner
+from modelmonitor.controller.reconcile.turns import Turns
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.controller.runtime.metrics import WorkMetrics
 from modelmonitor.core.settings import Settings
@@ -42,6 +43,7 @@ class Services:
     puller: Puller
     planner: Planner
     claims: Claims
+    turns: Turns
     announcer: Announcer
     clock: Clock
     fence: Fence

@@ -21,6 +21,16 @@ def open_journal(store: ObjectStore, uid: str, term: int) -> MonitorJournal:
     return Journal(store, uid, term, Entry[TickFacts], Checkpoint[Judged])
 
 
+@dataclass(frozen=True, slots=True)
+class SelfTest:
+    """How the last self-test of injection went."""
+
+    at: float
+    """Seconds since the epoch."""
+    problem: str
+    """What keeps new pods from a collector; empty: nothing does."""
+
+
 @dataclass
 class MonitorState:
     """One monitor between two passes."""
@@ -39,6 +49,8 @@ class MonitorState:
     """When the circuit breaker wants to decide again."""
     reach: float = 0.0
     """Seconds for which entries of the journal are needed."""
+    self_test: SelfTest | None = None
+    """Only where a restart waits for it."""
     dirty: bool = False
     """Something was judged since the last checkpoint."""
     snapshot: MonitorSnapshot | None = None

@@ -13,6 +13,7 @@ from modelmonitor.api.v1alpha1.status import (
     ConditionStatus,
     MetricStatus,
     ModelMonitorStatus,
+    RestartPhase,
 )
 from modelmonitor.controller.reconcile.announce import OF_CHANGE, EventReason
 from modelmonitor.core.alert import AlertRecord, change
@@ -26,6 +27,7 @@ def transitions(before: ModelMonitorStatus, after: ModelMonitorStatus) -> Iterat
     yield from _baseline(before, after)
     yield from _alerts(before, after)
     yield from _breaker(before, after)
+    yield from _restart(before, after)
 
 
 def condition_of(status: ModelMonitorStatus, kind: ConditionType) -> Condition | None:
@@ -74,3 +76,16 @@ def _breaker(before: ModelMonitorStatus, after: ModelMonitorStatus) -> Iterator[
         yield EventReason.INJECTION_RESUMED, after.injection.message
     elif after.injection.breaker is BreakerState.OPEN:
         yield EventReason.INJECTION_PAUSED, after.injection.message
+
+
+def _restart(before: ModelMonitorStatus, after: ModelMonitorStatus) -> Iterator[Announcement]:
+    was, now = before.restart, after.restart
+    if now is None or (was is not None and was.phase is now.phase):
+        return
+    if now.phase is RestartPhase.REQUESTED:
+        message = "the target's pods are recreated, so that each gets a collector"
+        yield EventReason.RESTART_STARTED, message
+    elif now.phase is RestartPhase.FINISHED:
+        yield EventReason.RESTART_FINISHED, "every pod of the target was recreated"
+    elif now.phase is RestartPhase.FAILED:
+        yield EventReason.RESTART_FAILED, now.message

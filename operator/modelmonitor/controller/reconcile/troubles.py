@@ -66,6 +66,7 @@ async def _write(
             metrics=(),
             now=now,
             injection=previous.injection,
+            restart=previous.restart,
             retraining=previous.retraining,
         ),
     )
@@ -105,6 +106,7 @@ async def write_retrying(services: Services, monitor: ModelMonitor, error: Tempo
             metrics=(),
             now=services.clock.now(),
             injection=previous.injection,
+            restart=previous.restart,
             retraining=previous.retraining,
         ),
     )

@@ -4,16 +4,18 @@ The state of monitors is read from memory when Prometheus asks, so that a monito
 leaves no series behind.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from modelmonitor.api.v1alpha1.status import AlertState, MetricState
+from modelmonitor.api.v1alpha1.status import AlertState, CollectorCounts, MetricState
+from modelmonitor.core.totals import TrafficTotals
 
 RECONCILE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; most passes are a few requests to the API server, the slow ones wait for pods."""
@@ -71,6 +73,11 @@ class WorkMetrics:
             "Pods evicted because their collector kept them from starting.",
             registry=registry,
         )
+        self.restarts: Final = Counter(
+            "modelmonitor_restarts",
+            "Workloads whose pods were recreated once, as their monitors ask for.",
+            registry=registry,
+        )
         self.events: Final = Counter(
             "modelmonitor_events", "Kubernetes events posted.", ["reason"], registry=registry
         )
@@ -100,6 +107,11 @@ class MonitorSnapshot:
     metrics: tuple[MetricSnapshot, ...]
     evaluated_at: float | None
     """End of the last judged interval, seconds since the epoch."""
+    coverage: float | None = None
+    """Share of the last interval's traffic that was observed and decoded."""
+    pods: CollectorCounts | None = None
+    totals: TrafficTotals = field(default_factory=TrafficTotals)
+    """Of the panes that this process took; it goes on counting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +147,10 @@ class StateCollector(Collector):
     def collect(self) -> Iterator[Metric]:
         """Return the gauges as of now."""
         yield from self._of_process()
-        yield from self._of_monitors()
+        monitors = list(self._monitors())
+        yield from self._of_verdicts(monitors)
+        yield from _of_pods(monitors)
+        yield from _of_traffic(monitors)
 
     def _of_process(self) -> Iterator[Metric]:
         seen = self._process()
@@ -162,7 +177,7 @@ class StateCollector(Collector):
                 value=seen.lease_age,
             )
 
-    def _of_monitors(self) -> Iterator[Metric]:
+    def _of_verdicts(self, monitors: Iterable[MonitorSnapshot]) -> Iterator[Metric]:
         alert = GaugeMetricFamily(
             "modelmonitor_monitor_alert_state",
             "1 for the state in which the monitor is.",
@@ -183,7 +198,7 @@ class StateCollector(Collector):
             "Time since the end of the last interval that was judged.",
             labels=["namespace", "monitor"],
         )
-        for monitor in self._monitors():
+        for monitor in monitors:
             where = [monitor.namespace, monitor.name]
             for each in AlertState:
                 alert.add_metric([*where, each.value], float(each is monitor.alert_state))
@@ -197,3 +212,62 @@ class StateCollector(Collector):
                         [*where, metric.name, possible.value], float(possible is metric.state)
                     )
         yield from (alert, value, state, age)
+
+
+def _of_pods(monitors: Iterable[MonitorSnapshot]) -> Iterator[Metric]:
+    pods = GaugeMetricFamily(
+        "modelmonitor_monitor_pods",
+        "Pods of the target: matched, injected, reachable, outdated.",
+        labels=["namespace", "monitor", "state"],
+    )
+    coverage = GaugeMetricFamily(
+        "modelmonitor_monitor_coverage_ratio",
+        "Share of the last interval's traffic that was observed and decoded.",
+        labels=["namespace", "monitor"],
+    )
+    for monitor in monitors:
+        where = [monitor.namespace, monitor.name]
+        if monitor.coverage is not None:
+            coverage.add_metric(where, monitor.coverage)
+        if monitor.pods is not None:
+            for state, count in monitor.pods.to_wire().items():
+                pods.add_metric([*where, state], float(count))
+    yield from (pods, coverage)
+
+
+def _of_traffic(monitors: Iterable[MonitorSnapshot]) -> Iterator[Metric]:
+    taken = list(monitors)
+    for name, (text, value) in _TRAFFIC.items():
+        family = CounterMetricFamily(name, text, labels=["namespace", "monitor"])
+        for monitor in taken:
+            family.add_metric([monitor.namespace, monitor.name], float(value(monitor.totals)))
+        yield family
+
+
+_TRAFFIC: Final[Mapping[str, tuple[str, Callable[[TrafficTotals], int]]]] = {
+    "modelmonitor_monitor_requests": (
+        "Requests whose end collectors saw.",
+        attrgetter("requests"),
+    ),
+    "modelmonitor_monitor_sampled_requests": (
+        "Requests that were picked for decoding.",
+        attrgetter("sampled"),
+    ),
+    "modelmonitor_monitor_decoded_requests": (
+        "Sampled requests whose bodies became rows.",
+        attrgetter("decoded"),
+    ),
+    "modelmonitor_monitor_forwarded_bytes": (
+        "Bytes that clients and model sent.",
+        attrgetter("forwarded_bytes"),
+    ),
+    "modelmonitor_monitor_copied_bytes": (
+        "Bytes that reached an observer.",
+        attrgetter("copied_bytes"),
+    ),
+    "modelmonitor_monitor_dropped_bytes": (
+        "Bytes that did not.",
+        attrgetter("dropped_bytes"),
+    ),
+}
+"""Name → text and field: sums over the panes that this process took."""
