@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.lint import lint
 from modelmonitor.cli.manifests import ManifestError, read_documents
-from tests.support.manifests import CORPUS
+from tests.support.manifests import CORPUS, bodies
 
 GOOD = CORPUS / "good"
 MINIMAL = (GOOD / "minimal.yaml").read_text()
@@ -28,7 +28,8 @@ def test_good_manifests_exit_with_0() -> None:
     files = sorted(GOOD.glob("*.yaml"))
     code, lines = run(*files)
     assert code == 0
-    assert lines == [f"no problem in 19 ModelMonitors of {len(files)} files"]
+    monitors = sum(len(bodies(file)) for file in files)
+    assert lines == [f"no problem in {monitors} ModelMonitors of {len(files)} files"]
 
 
 def test_a_problem_has_file_document_and_field(tmp_path: Path) -> None:
@@ -64,14 +65,20 @@ def test_misspelt_fields_are_guessed(right: str, wrong: str, hint: str) -> None:
     assert lines[0].endswith(hint)
 
 
+OTHERS = (
+    "kind: Deployment\nspec: {metrics: 1}\n---\n---\n"
+    "apiVersion: elsewhere.example/v1\nkind: ModelMonitor\n"
+)
+
+
 def test_other_objects_are_passed_over() -> None:
-    others = (
-        "kind: Deployment\nspec: {metrics: 1}\n---\n---\n"
-        "apiVersion: elsewhere.example/v1\nkind: ModelMonitor\n"
-    )
-    code, lines = run("-", stdin=others)
-    assert code == 0
-    assert " ".join(lines).startswith("no ModelMonitor found in 1 file, so nothing was checked")
+    code, lines = run("-", stdin=f"{OTHERS}---\n{MINIMAL}")
+    assert (code, lines) == (0, ["no problem in 1 ModelMonitor of 1 file"])
+
+
+def test_files_without_a_monitor_are_an_error_because_nothing_was_checked() -> None:
+    with pytest.raises(CommandError, match="no ModelMonitor found in 1 file, so nothing was"):
+        run("-", stdin=OTHERS)
 
 
 def test_the_items_of_a_list_are_checked() -> None:

@@ -51,7 +51,8 @@ def lint(
 ) -> None:
     """Check ModelMonitors in manifest files; objects of other kinds are passed over.
 
-    Needs no cluster. Exits with 1 if anything is wrong, so that it can guard a repository.
+    Needs no cluster. Exits with 1 if anything is wrong or no monitor was found, so that it can guard
+    a repository.
     """
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
@@ -59,6 +60,11 @@ def lint(
     except ManifestError as error:
         raise CommandError(str(error)) from error
     monitors = [each for each in documents if is_monitor(each.body)]
+    if not monitors:
+        raise CommandError(
+            f"no {KIND} found in {_count(len(files), 'file')}, so nothing was checked: name files in "
+            f"which an object has kind: {KIND} and apiVersion: {GROUP}/{VERSION}"
+        )
     findings = list(check(monitors))
     for finding in findings:
         console.print(str(finding))
@@ -142,11 +148,6 @@ def _guess(name: str, known: Iterable[str]) -> str:
 
 
 def _summary(monitors: int, files: int, findings: int) -> str:
-    if not monitors:
-        return (
-            f"no {KIND} found in {_count(files, 'file')}, so nothing was checked; a {KIND} has "
-            f"kind: {KIND} and apiVersion: {GROUP}/{VERSION}"
-        )
     problem_count = _count(findings, "problem") if findings else "no problem"
     return f"{problem_count} in {_count(monitors, KIND)} of {_count(files, 'file')}"
 
