@@ -125,12 +125,14 @@ def test_prometheus_reads_what_happened(bench: Bench) -> None:
         for family in text_string_to_metric_families(text)
         for sample in family.samples
     }
-    prefix = "modelmonitor_collector_"
-    assert samples[prefix + "requests_total", ("200",)] == 2
-    assert samples[prefix + "requests_total", ("none",)] == 1
-    assert samples[prefix + "decoded_total", ()] == 1
-    assert samples[prefix + "undecodable_total", ("RequestShape",)] == 1
-    duration = prefix + "request_duration_seconds"
+    own = "modelmonitor_collector_"
+    assert samples["modelmonitor_requests_total", ("2xx",)] == 2
+    assert samples["modelmonitor_requests_total", ("none",)] == 1
+    assert samples[own + "seen_requests_total", ()] == 3
+    assert samples[own + "sampled_requests_total", ()] == 2
+    assert samples[own + "decoded_requests_total", ("http", "JSON")] == 1
+    assert samples[own + "undecodable_requests_total", ("RequestShape",)] == 1
+    duration = "modelmonitor_request_duration_seconds"
     assert samples[duration + "_count", ()] == 2
     assert samples[duration + "_sum", ()] == pytest.approx(0.38)
     assert samples[duration + "_bucket", ("0.05",)] == 0

@@ -159,7 +159,7 @@ def test_what_cannot_be_decoded_is_counted_by_its_reason(collector: Collector) -
     assert reasons == {
         "RequestShape": 1,
         "ContentEncoding": 1,
-        "BinaryTensors": 1,
+        "RequestNotJSON": 1,
         "TooLarge": 1,
     }
     assert sum(pane.requests.decoded for pane in panes) == 1

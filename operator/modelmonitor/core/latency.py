@@ -35,14 +35,16 @@ def bucket_value(index: int) -> float:
 
 def merge(parts: Iterable[LatencyCounts]) -> LatencyCounts:
     """Return the sum of latency counts; of nothing, empty counts."""
+    taken = list(parts)
     buckets: dict[int, int] = {}
-    count, total = 0, 0.0
-    for part in parts:
-        count += part.count
-        total += part.total
+    for part in taken:
         for index, times in part.buckets.items():
             buckets[index] = buckets.get(index, 0) + times
-    return LatencyCounts(buckets=dict(sorted(buckets.items())), count=count, total=total)
+    return LatencyCounts(
+        buckets=dict(sorted(buckets.items())),
+        count=sum(part.count for part in taken),
+        total=math.fsum(part.total for part in taken),
+    )
 
 
 def quantile(counts: LatencyCounts, share: float) -> float | None:

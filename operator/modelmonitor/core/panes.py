@@ -13,7 +13,9 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmonitor.core.codes import is_error
 from modelmonitor.core.latency import merge
+from modelmonitor.core.novel import MAX_NOVEL_NAME, most_frequent
 from modelmonitor.core.profile import (
     MAX_CATEGORIES,
     MAX_COLUMNS,
@@ -23,7 +25,13 @@ from modelmonitor.core.profile import (
     ColumnProfile,
     Profile,
 )
-from modelmonitor.core.wire.pane import NO_RESPONSE, ColumnCounts, LatencyCounts, Pane
+from modelmonitor.core.wire.pane import (
+    MAX_NOVEL,
+    ColumnCounts,
+    GenerationCounts,
+    LatencyCounts,
+    Pane,
+)
 
 LARGEST_COUNT: Final = 2**48
 """More than any replica counts in an interval; tens of thousands of panes add up without loss."""
@@ -34,7 +42,11 @@ MAX_KEYS: Final = 4096
 MAX_KEY: Final = 64
 """Characters of a status code or reason."""
 MAX_SKETCH: Final = 64 * 1024
-"""Bytes; what k = 200 leads to is a tenth of this."""
+"""Bytes; real ones have a tenth of this."""
+MOST_NOVEL: Final = 4096
+"""New values of a column that a sum names; of more, the most frequent. Below, sums are exact."""
+
+NO_GENERATION: Final = GenerationCounts()
 
 Counts = NDArray[np.int64]
 Key = TypeVar("Key", str, int)
@@ -54,9 +66,13 @@ class Traffic:
     sampled: int = 0
     undecodable: Mapping[str, int] = field(default_factory=dict)
     codes: Mapping[str, int] = field(default_factory=dict)
-    """HTTP status code, or `none` → requests."""
+    """HTTP status code, `grpc-<code>`, or `none` → requests."""
+    protocols: Mapping[str, int] = field(default_factory=dict)
+    """`<port name>/<protocol>` → decoded requests."""
+    generation: GenerationCounts = NO_GENERATION
+    """Of text generation; all 0 where there was none."""
     latency: Mapping[str, LatencyCounts] = field(default_factory=dict)
-    """`Response` and `FirstByte` → latencies."""
+    """`Response`, `FirstByte` and `FirstToken` → latencies."""
     forwarded_bytes: int = 0
     copied_bytes: int = 0
     gap: float = 0.0
@@ -71,14 +87,11 @@ class Traffic:
     def errors(self, classes: Iterable[str]) -> int:
         """Return the requests whose status code is one of `classes`, such as `5xx` or `429`.
 
-        A request whose connection ended without a response is always an error.
+        gRPC's codes count as the HTTP codes that they are mapped to. A request whose connection
+        ended without a response is always an error.
         """
         wanted = tuple(classes)
-        return sum(
-            count
-            for code, count in self.codes.items()
-            if code == NO_RESPONSE or any(_is_of(code, each) for each in wanted)
-        )
+        return sum(count for code, count in self.codes.items() if is_error(code, wanted))
 
 
 NOTHING: Final = Traffic()
@@ -100,6 +113,8 @@ class ColumnTotals:
     """Shape `(n_cuts + 1,)` or `(n_categories + 1,)`, as in `ColumnCounts.cells`."""
     total: float = 0.0
     squares: float = 0.0
+    novel: Mapping[str, int] = field(default_factory=dict)
+    """Names of frequent values that the baseline does not list → rows, at least."""
 
     @property
     def valued(self) -> int:
@@ -167,7 +182,11 @@ def is_sound(pane: Pane) -> bool:
         _are_counts((pane.forwardedBytes, pane.copiedBytes, pane.droppedBytes))
         and _are_counts((requests.seen, requests.decoded, requests.sampled))
         and _are_spans((pane.start, pane.end - pane.start, pane.observerGapSeconds))
-        and all(_is_sound_count(each) for each in (requests.codes, requests.undecodable))
+        and all(
+            _is_sound_count(each)
+            for each in (requests.codes, requests.undecodable, requests.protocols)
+        )
+        and (pane.generation is None or _is_sound_generation(pane.generation))
         and len(pane.latency) <= MAX_KEYS
         and all(_is_sound_latency(each) for each in pane.latency.values())
         and len(pane.columns) <= MAX_COLUMNS
@@ -181,6 +200,13 @@ def _is_sound_count(counts: Mapping[str, int]) -> bool:
         len(counts) <= MAX_KEYS
         and all(len(key) <= MAX_KEY for key in counts)
         and _are_counts(counts.values())
+    )
+
+
+def _is_sound_generation(counts: GenerationCounts) -> bool:
+    numbers = (counts.requests, counts.streamed, counts.uncounted)
+    return _are_counts((*numbers, counts.promptTokens, counts.completionTokens)) and (
+        _is_sound_count(counts.finishReasons)
     )
 
 
@@ -202,6 +228,17 @@ def _is_sound_column(counts: ColumnCounts) -> bool:
         and math.isfinite(counts.total)
         and math.isfinite(counts.squares)
         and len(counts.sketch) <= MAX_SKETCH
+        and len(counts.distinct) <= MAX_SKETCH
+        and _are_sound_names(counts.novel)
+    )
+
+
+def _are_sound_names(novel: Mapping[str, int]) -> bool:
+    # They come to stand in messages.
+    return (
+        len(novel) <= MAX_NOVEL
+        and all(len(name) <= MAX_NOVEL_NAME and name.isprintable() for name in novel)
+        and _are_counts(novel.values())
     )
 
 
@@ -241,6 +278,8 @@ def _traffic(pane: Pane) -> Traffic:
         sampled=requests.sampled,
         undecodable=requests.undecodable,
         codes=requests.codes,
+        protocols=requests.protocols,
+        generation=pane.generation or NO_GENERATION,
         latency=pane.latency,
         forwarded_bytes=pane.forwardedBytes,
         copied_bytes=pane.copiedBytes,
@@ -261,6 +300,7 @@ def _column(counts: ColumnCounts) -> ColumnTotals:
         cells=np.asarray(counts.cells, dtype=np.int64),
         total=counts.total,
         squares=counts.squares,
+        novel=counts.novel,
     )
 
 
@@ -278,11 +318,25 @@ def sum_traffic(parts: Iterable[Traffic]) -> Traffic:
         sampled=sum(part.sampled for part in taken),
         undecodable=_sum_counts(part.undecodable for part in taken),
         codes=_sum_counts(part.codes for part in taken),
+        protocols=_sum_counts(part.protocols for part in taken),
+        generation=_sum_generation(part.generation for part in taken),
         latency={kind: merge(counts) for kind, counts in by_kind.items()},
         forwarded_bytes=sum(part.forwarded_bytes for part in taken),
         copied_bytes=sum(part.copied_bytes for part in taken),
         gap=math.fsum(part.gap for part in taken),
         watched=math.fsum(part.watched for part in taken),
+    )
+
+
+def _sum_generation(parts: Iterable[GenerationCounts]) -> GenerationCounts:
+    taken = list(parts)
+    return GenerationCounts(
+        requests=sum(part.requests for part in taken),
+        streamed=sum(part.streamed for part in taken),
+        uncounted=sum(part.uncounted for part in taken),
+        promptTokens=sum(part.promptTokens for part in taken),
+        completionTokens=sum(part.completionTokens for part in taken),
+        finishReasons=_sum_counts(part.finishReasons for part in taken),
     )
 
 
@@ -306,7 +360,13 @@ def _sum_column(parts: Sequence[ColumnTotals]) -> ColumnTotals:
         cells=np.sum(filled, axis=0, dtype=np.int64) if filled else parts[0].cells,
         total=math.fsum(part.total for part in parts),
         squares=math.fsum(part.squares for part in parts),
+        novel=_sum_novel(part.novel for part in parts),
     )
+
+
+def _sum_novel(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:
+    summed = _sum_counts(parts)
+    return summed if len(summed) <= MOST_NOVEL else most_frequent(summed, MOST_NOVEL)
 
 
 def _sum_counts(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
@@ -315,7 +375,3 @@ def _sum_counts(parts: Iterable[Mapping[Key, int]]) -> dict[Key, int]:
         for key, count in part.items():
             summed[key] = summed.get(key, 0) + count
     return summed
-
-
-def _is_of(code: str, wanted: str) -> bool:
-    return code[:1] == wanted[:1] if wanted.endswith("xx") else code == wanted

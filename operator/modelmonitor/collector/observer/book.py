@@ -106,6 +106,11 @@ class PaneBook:
         """The number of the pane that was closed last; 0: none."""
         return self._sequence
 
+    @property
+    def due(self) -> float:
+        """When the open pane ends, in monotonic seconds; before, `advance` does nothing."""
+        return math.inf if self.ended else self._span.end_monotonic
+
     def advance(self, monotonic: float) -> None:
         """Close every pane that has ended by this time, in monotonic seconds."""
         if self.ended or monotonic < self._span.end_monotonic:
@@ -211,5 +216,6 @@ class PaneBook:
                 requests=tally.requests(),
                 latency=tally.latency(),
                 columns=tally.columns(),
+                generation=tally.generation(),
             )
         )

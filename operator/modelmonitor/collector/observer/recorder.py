@@ -1,13 +1,19 @@
 """Records of the hand-over to counts: connections, exchanges, the open pane."""
 
+from collections.abc import Iterable
 from typing import Final
 
-from modelmonitor.collector.handover import Kind, Record, decode_statistics
-from modelmonitor.collector.observer.bodies import Body, BodyKeeper
+from modelmonitor.collector.handover import (
+    BrokenStreamError,
+    Kind,
+    Record,
+    decode_statistics,
+)
+from modelmonitor.collector.observer.bodies import BodyKeeper
 from modelmonitor.collector.observer.book import PaneBook
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.exchange import Exchange
-from modelmonitor.collector.observer.framing import HTTPConnection
+from modelmonitor.collector.observer.framing import Connection
 from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.collector.protocols.base import UndecodableError
 from modelmonitor.core.wire.configuration import CollectorConfiguration
@@ -15,6 +21,13 @@ from modelmonitor.core.wire.configuration import CollectorConfiguration
 MICROSECONDS: Final = 1e-6
 FLUSH_SECONDS: Final = 1.0
 """Rows wait no longer to be counted."""
+MAX_CONNECTIONS: Final = 20_000
+"""Connections that are followed at a time; the one that began first gives way."""
+MAX_OPEN: Final = 20_000
+"""Requests without a complete response that are followed at a time, of all connections."""
+
+_REQUEST: Final = int(Kind.REQUEST)
+_RESPONSE: Final = int(Kind.RESPONSE)
 
 
 class Recorder:
@@ -34,31 +47,38 @@ class Recorder:
         self._book = book
         self._port_names = port_names
         self._totals = totals
-        self._bodies = BodyKeeper()
-        self._connections: dict[int, HTTPConnection] = {}
+        self.bodies = BodyKeeper()
+        self._connections: dict[int, Connection] = {}
+        self._open = 0
         self._configuration = book.configuration
         self._interpreter = Interpreter(book.configuration, port_names)
         self._flushed = 0.0
+        self._due = 0
+        """Monotonic microseconds; before, `advance` does nothing."""
 
     def take(self, record: Record) -> bool:
         """Count one record; return whether it was the splice's last."""
-        self.advance(record.time * MICROSECONDS)
-        match record.kind:
-            case Kind.REQUEST | Kind.RESPONSE:
-                self._take_bytes(record)
-            case Kind.CLOSED:
-                closed = self._connections.pop(record.connection, None)
-                if closed is not None:
-                    closed.close(record.time)
-            case Kind.RESYNC:
-                self._connection(record).restart()
-            case Kind.STATISTICS:
-                self._take_statistics(record.payload)
-            case Kind.END:
-                return True
-            case _:  # a later version's
-                pass
-        return False
+        return self.take_all((record,))
+
+    def take_all(self, records: Iterable[Record]) -> bool:
+        """Count records; return whether the splice's last was among them."""
+        connections = self._connections
+        ended = False
+        for record in records:
+            kind, number, port, time, payload = record
+            if time >= self._due:
+                self.advance(time * MICROSECONDS)
+            if kind > _RESPONSE:
+                ended |= self._take_other(record)
+                continue
+            connection = connections.get(number)
+            if connection is None:
+                connection = self._connect(number, port)
+            if kind == _REQUEST:
+                connection.request_bytes(payload, time)
+            else:
+                connection.response_bytes(payload, time)
+        return ended
 
     def advance(self, monotonic: float) -> None:
         """Close what has ended by this time, and read on as the configuration in force says."""
@@ -67,30 +87,33 @@ class Recorder:
         if monotonic - self._flushed >= FLUSH_SECONDS:
             self._flushed = monotonic
             self._book.tally.flush()
+        self._due = int(min(self._book.due, self._flushed + FLUSH_SECONDS) / MICROSECONDS)
 
     def apply(self, configuration: CollectorConfiguration, monotonic: float) -> None:
         """Count under another configuration, from the moment that the book chooses."""
         self._book.apply(configuration, monotonic)
         self._follow_configuration()
+        self._due = 0
 
     def forget_connections(self) -> None:
         """Follow no connection any more: the splice is gone, or knows of a new stream."""
         for connection in self._connections.values():
-            connection.restart()
+            connection.forget()
         self._connections.clear()
 
-    def wants_bodies(self, exchange: Exchange) -> bool:
-        """Return whether the bodies of this request and its response are to be kept."""
-        return self._interpreter.samples(exchange)
-
-    def keep(self, body: Body, data: bytes) -> None:
-        """Keep a part of a wanted body, within limits."""
-        self._bodies.keep(body, data)
+    def begins(self, exchange: Exchange) -> bool:
+        """Take a request that begins; return whether there is room to follow it."""
+        if self._open >= MAX_OPEN:
+            return False
+        self._open += 1
+        wanted = self._interpreter.wants(exchange)
+        exchange.request.wanted = exchange.response.wanted = wanted
+        return True
 
     def finished(self, exchange: Exchange) -> None:
         """Count an exchange that is over."""
         if self._interpreter.concerns(exchange):
-            self._count(exchange)
+            self._book.tally.add_exchange(exchange)
             if exchange.request.wanted and exchange.succeeded:
                 self._decode(exchange)
         else:
@@ -99,36 +122,50 @@ class Recorder:
 
     def abandoned(self, exchange: Exchange) -> None:
         """Forget an exchange."""
-        self._bodies.release(exchange.request)
-        self._bodies.release(exchange.response)
+        self._open -= 1
+        exchange.request.wanted = exchange.response.wanted = False
+        self.bodies.release(exchange.request)
+        self.bodies.release(exchange.response)
 
-    def _count(self, exchange: Exchange) -> None:
-        self._book.tally.add_exchange(exchange)
-        self._totals.codes[exchange.code] += 1
+    def unread(self, length: int) -> None:
+        """Note bytes that cannot be read."""
+        self._book.tally.unreadable += length
+        self._totals.unreadable += length
 
     def _decode(self, exchange: Exchange) -> None:
-        # The configuration may have changed since the request began.
+        # The body may have been kept only to name the model, or the configuration have changed.
         if not self._interpreter.samples(exchange):
             return
         try:
             decoded = self._interpreter.decode(exchange)
         except UndecodableError as error:
             self._book.tally.add_undecodable(error.reason)
-            self._totals.undecodable[str(error.reason)] += 1
             return
-        self._book.tally.add_rows(decoded)
-        self._totals.decoded += 1
+        self._book.tally.add_rows(decoded, exchange, self._port_names[exchange.port])
         self._totals.rows += decoded.rows.inputs.rows
 
-    def _take_bytes(self, record: Record) -> None:
-        connection = self._connection(record)
-        if record.kind == Kind.REQUEST:
-            connection.request_bytes(record.payload, record.time)
-        else:
-            connection.response_bytes(record.payload, record.time)
-        if not connection.readable:
-            self._book.tally.unreadable += len(record.payload)
-            self._totals.unreadable += len(record.payload)
+    def _take_other(self, record: Record) -> bool:
+        """Take a record that carries no bytes of a message; return whether it is the last."""
+        match record.kind:
+            case Kind.CLOSED:
+                closed = self._connections.pop(record.connection, None)
+                if closed is not None:
+                    closed.close(record.time)
+            case Kind.RESYNC:
+                self._connection(record).resync()
+            case Kind.SKIPPED:
+                self._connection(record).skipped(record.payload, record.time)
+            case Kind.PAST_REQUEST:
+                self._connection(record).past_request(record.payload)
+            case Kind.PAST_RESPONSE:
+                self._connection(record).past_response(record.payload)
+            case Kind.STATISTICS:
+                self._take_statistics(record.payload)
+            case Kind.END:
+                return True
+            case _:  # a later version's
+                pass
+        return False
 
     def _take_statistics(self, payload: bytes) -> None:
         forwarded, copied, dropped = decode_statistics(payload)
@@ -137,14 +174,20 @@ class Recorder:
             counts.copied += copied
             counts.dropped += dropped
 
-    def _connection(self, record: Record) -> HTTPConnection:
+    def _connection(self, record: Record) -> Connection:
         connection = self._connections.get(record.connection)
-        if connection is None:
-            connection = HTTPConnection(record.connection, record.port, self)
-            self._connections[record.connection] = connection
+        return connection or self._connect(record.connection, record.port)
+
+    def _connect(self, number: int, port: int) -> Connection:
+        if len(self._connections) >= MAX_CONNECTIONS:
+            self._connections.pop(next(iter(self._connections))).forget()
+        connection = Connection(number, port, self)
+        self._connections[number] = connection
         return connection
 
     def _follow_configuration(self) -> None:
         if self._book.configuration is not self._configuration:
             self._configuration = self._book.configuration
             self._interpreter = Interpreter(self._configuration, self._port_names)
+            for connection in self._connections.values():
+                connection.judge_anew()

@@ -144,6 +144,11 @@ class Shelf:
     def __len__(self) -> int:
         return len(self._kept)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all kept panes."""
+        return sum(kept.size for kept in self._kept)
+
     def add(self, pane: Pane) -> None:
         """Keep a pane that was closed, and drop what is too old or too much."""
         content = encode(pane)
@@ -202,7 +207,7 @@ class Shelf:
         return max(passed) + 1 if passed else min(known)
 
     def _drop(self, *, now: float) -> None:
-        total = sum(kept.size for kept in self._kept)
+        total = self.size
         while self._kept and (
             total > RETENTION_BYTES or self._kept[0].end < now - RETENTION_SECONDS
         ):

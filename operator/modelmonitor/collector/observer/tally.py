@@ -1,45 +1,65 @@
 """The counts of one open pane."""
 
+import logging
 from collections import Counter
-from typing import Any, Final
+from typing import Final
 
 from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
-from modelmonitor.collector.protocols.base import Values, columns_of
-from modelmonitor.core.columns import ColumnCounter
+from modelmonitor.collector.observer.rows import RowBuffer
+from modelmonitor.collector.protocols.base import Generation
 from modelmonitor.core.latency import LatencyCounter
-from modelmonitor.core.profile import MAX_NAME, ColumnKind, ColumnRole
-from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+from modelmonitor.core.profile import MAX_NAME
+from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import (
     LATENCY_FIRST_BYTE,
+    LATENCY_FIRST_TOKEN,
     LATENCY_RESPONSE,
     ColumnCounts,
+    GenerationCounts,
     LatencyCounts,
     RequestCounts,
     Undecodable,
 )
 
-FLUSH_ROWS: Final = 512
-"""Rows that wait before they are counted in one go; below 64 counting costs more per row."""
+logger = logging.getLogger(__name__)
+
 MICROSECONDS: Final = 1e-6
+FINISH_REASONS: Final = frozenset(
+    {
+        "stop",
+        "length",
+        "content_filter",
+        "tool_calls",
+        "function_call",
+        "eos_token",
+        "stop_sequence",
+        "abort",
+        "error",
+    }
+)
+"""What servers of text generation write; anything else is counted as `other`."""
+OTHER_REASON: Final = "other"
+MOST_TOKENS: Final = 2**31
+"""An answer that tells of more does not tell the truth."""
+_UNPACKED: Final = 20
+"""How much larger a body is taken to be than its compressed form."""
 
 
 class Tally:
     """Counts exchanges and rows under one configuration."""
 
     def __init__(self, configuration: CollectorConfiguration | None) -> None:
-        columns = configuration.columns if configuration else []
-        inputs = [column for column in columns if column.role is ColumnRole.INPUT]
-        outputs = [column for column in columns if column.role is not ColumnRole.INPUT]
-        self._inputs = [_BufferedColumn(column) for column in inputs]
-        self._outputs = [_BufferedColumn(column) for column in outputs]
-        self._waiting = 0
+        self._rows = RowBuffer(configuration)
+        self._generation = _GenerationTally()
         self._codes: Counter[str] = Counter()
         self._undecodable: Counter[str] = Counter()
+        self._protocols: Counter[str] = Counter()
         self._sampled = self._decoded = 0
         self._latency = {
             LATENCY_RESPONSE: LatencyCounter(),
             LATENCY_FIRST_BYTE: LatencyCounter(),
+            LATENCY_FIRST_TOKEN: LatencyCounter(),
         }
         self.model = ""
         """The model that was asked last, where requests name one."""
@@ -48,7 +68,7 @@ class Tally:
         self.forwarded = self.copied = self.dropped = 0
         """Bytes, as the splice reported them."""
         self.unreadable = 0
-        """Copied bytes of connections that do not speak HTTP/1.1: as good as dropped."""
+        """Copied bytes of connections that do not speak HTTP: as good as dropped."""
 
     def add_exchange(self, exchange: Exchange) -> None:
         """Count a request that is over."""
@@ -58,44 +78,47 @@ class Tally:
             self.model = target.model[:MAX_NAME]
             self.version = target.version[:MAX_NAME] or self.version
         if exchange.status:
-            self._latency[LATENCY_RESPONSE].add(
-                max(0, exchange.response_end - exchange.request_end) * MICROSECONDS
-            )
-            self._latency[LATENCY_FIRST_BYTE].add(
-                max(0, exchange.first_byte - exchange.request_end) * MICROSECONDS
-            )
+            self._add_latency(LATENCY_RESPONSE, exchange, exchange.response_end)
+            self._add_latency(LATENCY_FIRST_BYTE, exchange, exchange.first_byte)
 
-    def add_rows(self, decoded: Decoded) -> None:
-        """Count the rows of a sampled request."""
+    def add_rows(self, decoded: Decoded, exchange: Exchange, port: str) -> None:
+        """Count what a sampled request said.
+
+        Parameters
+        ----------
+        decoded
+            Its rows.
+        exchange
+            The request.
+        port
+            Name of the port that it came to.
+        """
+        found = decoded.rows
+        try:
+            self._rows.add(found, _weight(exchange))
+        except ValueError:
+            logger.exception("the decoder of %s is at fault", decoded.protocol)
+            self.add_undecodable(Undecodable.INTERNAL)
+            return
         self._sampled += 1
         self._decoded += 1
-        found = decoded.rows
+        self._protocols[f"{port}/{decoded.protocol}"] += 1
+        self.model = found.model[:MAX_NAME] or self.model
         self.version = found.version[:MAX_NAME] or self.version
-        rows = found.inputs.rows
-        inputs = columns_of(found.inputs, len(self._inputs))
-        for column, values in zip(self._inputs, inputs, strict=True):
-            if values is None:
-                column.add_missing(rows)
-            else:
-                column.add(values)
-        if found.outputs:
-            for column, values in zip(self._outputs, found.outputs, strict=True):
-                if values is not None:
-                    column.add(values)
-        self._waiting += rows
-        if self._waiting >= FLUSH_ROWS:
-            self.flush()
+        generation = found.generation
+        if generation is not None:
+            self._generation.add(generation)
+            if generation.first_token is not None:
+                self._add_latency(LATENCY_FIRST_TOKEN, exchange, generation.first_token)
 
     def add_undecodable(self, reason: Undecodable) -> None:
         """Count a sampled request that did not become rows."""
         self._sampled += 1
-        self._undecodable[str(reason)] += 1
+        self._undecodable[reason.value] += 1
 
     def flush(self) -> None:
         """Count the rows that wait."""
-        self._waiting = 0
-        for column in (*self._inputs, *self._outputs):
-            column.flush()
+        self._rows.flush()
 
     @property
     def empty(self) -> bool:
@@ -110,6 +133,7 @@ class Tally:
             sampled=self._sampled,
             undecodable=dict(self._undecodable),
             codes=dict(self._codes),
+            protocols=dict(self._protocols),
         )
 
     def latency(self) -> dict[str, LatencyCounts]:
@@ -117,36 +141,59 @@ class Tally:
         counts = {name: counter.counts() for name, counter in self._latency.items()}
         return {name: counted for name, counted in counts.items() if counted.count}
 
+    def generation(self) -> GenerationCounts | None:
+        """Return what text generation used; None if there was none."""
+        return self._generation.counts()
+
     def columns(self) -> dict[str, ColumnCounts]:
         """Return the counts of every column that is counted."""
-        self.flush()
-        return {
-            column.name: column.counts()
-            for column in (*self._inputs, *self._outputs)
-            if column.counted
-        }
+        return self._rows.counts()
+
+    def _add_latency(self, name: str, exchange: Exchange, until: int) -> None:
+        self._latency[name].add(max(0, until - exchange.request_end) * MICROSECONDS)
 
 
-class _BufferedColumn:
-    """Values of one column that wait to be counted together."""
+class _GenerationTally:
+    """What answers of text generators say of themselves."""
 
-    def __init__(self, column: ColumnConfiguration) -> None:
-        self.name = column.name
-        self.counted = column.kind is not ColumnKind.IGNORED
-        self._counter = ColumnCounter(column.kind, cuts=column.cuts, categories=column.categories)
-        self._values: list[Any] = []
+    def __init__(self) -> None:
+        self._requests = self._streamed = self._uncounted = 0
+        self._prompt = self._completion = 0
+        self._reasons: Counter[str] = Counter()
 
-    def add(self, values: Values) -> None:
-        if self.counted:
-            self._values.extend(values)
+    def add(self, generation: Generation) -> None:
+        self._requests += 1
+        self._streamed += generation.streamed
+        prompt, completion = generation.prompt_tokens, generation.completion_tokens
+        if _is_told(prompt) and _is_told(completion):
+            self._prompt += prompt or 0
+            self._completion += completion or 0
+        else:
+            self._uncounted += 1
+        for reason in generation.finish_reasons:
+            self._reasons[reason if reason in FINISH_REASONS else OTHER_REASON] += 1
 
-    def add_missing(self, rows: int) -> None:
-        self._counter.add_missing(rows)
+    def counts(self) -> GenerationCounts | None:
+        if not self._requests:
+            return None
+        return GenerationCounts(
+            requests=self._requests,
+            streamed=self._streamed,
+            uncounted=self._uncounted,
+            promptTokens=self._prompt,
+            completionTokens=self._completion,
+            finishReasons=dict(self._reasons),
+        )
 
-    def flush(self) -> None:
-        if self._values:
-            self._counter.add(self._values)
-            self._values = []
 
-    def counts(self) -> ColumnCounts:
-        return self._counter.counts()
+def _is_told(tokens: int | None) -> bool:
+    return tokens is not None and 0 <= tokens <= MOST_TOKENS
+
+
+def _weight(exchange: Exchange) -> int:
+    """Return about how many bytes the values of a request and its response take."""
+    size = exchange.request.size + exchange.response.size
+    packed = b"content-encoding"
+    if packed in exchange.headers or packed in exchange.response_headers:
+        size *= _UNPACKED
+    return size

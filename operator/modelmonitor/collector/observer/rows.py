@@ -1,0 +1,143 @@
+"""Decoded rows that wait to be counted together: one row alone costs as much as a hundred."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from modelmonitor.collector.protocols.base import Column, Inputs, Rows
+from modelmonitor.core.columns import ColumnCells, RowCounter, Values
+from modelmonitor.core.novel import naming_of
+from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+from modelmonitor.core.wire.pane import ColumnCounts
+
+FLUSH_ROWS: Final = 512
+"""Rows that wait before they are counted in one go; below 64 counting costs more per row."""
+FLUSH_VALUES: Final = 64 * 1024
+"""Values that wait: 2 MiB as Python's numbers."""
+FLUSH_BYTES: Final = 1024 * 1024
+"""Bytes of bodies whose values wait: text may be long."""
+
+
+class RowBuffer:
+    """Takes rows request by request, and counts them many at once.
+
+    Parameters
+    ----------
+    configuration
+        None: there are no columns.
+    """
+
+    def __init__(self, configuration: CollectorConfiguration | None) -> None:
+        columns = configuration.columns if configuration else []
+        inputs = [column for column in columns if column.role is ColumnRole.INPUT]
+        outputs = [column for column in columns if column.role is not ColumnRole.INPUT]
+        self._inputs = inputs
+        self._outputs = outputs
+        self._input_rows = RowCounter([_cells(column, configuration) for column in inputs])
+        self._output_rows = [RowCounter([_cells(column, configuration)]) for column in outputs]
+        self._size = 0
+        self._start_afresh()
+
+    def add(self, rows: Rows, size: int) -> None:
+        """Take the rows of a request.
+
+        Parameters
+        ----------
+        rows
+            As decoded.
+        size
+            Bytes that their values take about.
+
+        Raises
+        ------
+        ValueError
+            If they do not fit the configuration: the decoder is at fault. Nothing is counted.
+        """
+        inputs = rows.inputs
+        if not self._fit(rows):
+            raise ValueError("a decoder's rows do not have the configured columns")
+        if isinstance(inputs.matrix, np.ndarray):
+            self._arrays.setdefault(inputs.matrix.dtype.str, []).append(inputs.matrix)
+        elif inputs.matrix is not None:
+            self._matrix.extend(inputs.matrix)
+        else:
+            self._column_rows += inputs.rows
+            _extend(self._columns, inputs.columns)
+        _extend(self._output_values, rows.outputs)
+        self._waiting += inputs.rows
+        self._size += size
+        if (
+            self._waiting >= FLUSH_ROWS
+            or self._waiting * len(self._inputs) >= FLUSH_VALUES
+            or self._size >= FLUSH_BYTES
+        ):
+            self.flush()
+
+    def flush(self) -> None:
+        """Count the rows that wait."""
+        if not self._waiting:
+            return
+        if self._matrix:
+            self._input_rows.add_matrix(self._matrix)
+        for arrays in self._arrays.values():
+            self._input_rows.add_matrix(np.concatenate(arrays))
+        self._input_rows.add(self._columns, self._column_rows)
+        for counter, values in zip(self._output_rows, self._output_values, strict=True):
+            counter.add([values], len(values))
+        self._start_afresh()
+
+    def counts(self) -> dict[str, ColumnCounts]:
+        """Return the counts of every column that is counted."""
+        self.flush()
+        found = {
+            column.name: self._input_rows.counts(index)
+            for index, column in enumerate(self._inputs)
+            if column.kind is not ColumnKind.IGNORED
+        }
+        for column, counter in zip(self._outputs, self._output_rows, strict=True):
+            if column.kind is not ColumnKind.IGNORED:
+                found[column.name] = counter.counts(0)
+        return found
+
+    def _start_afresh(self) -> None:
+        self._waiting = self._size = self._column_rows = 0
+        self._matrix: list[Any] = []
+        self._arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
+        self._columns: list[list[Any]] = [[] for _ in self._inputs]
+        self._output_values: list[list[Any]] = [[] for _ in self._outputs]
+
+    def _fit(self, rows: Rows) -> bool:
+        outputs = not rows.outputs or len(rows.outputs) == len(self._outputs)
+        return outputs and _inputs_fit(rows.inputs, len(self._inputs))
+
+
+def _inputs_fit(inputs: Inputs, width: int) -> bool:
+    if inputs.matrix is not None:
+        return len(inputs.matrix) == inputs.rows * width
+    return len(inputs.columns) == width and all(
+        values is None or len(values) == inputs.rows for values in inputs.columns
+    )
+
+
+def _extend(buffers: list[list[Any]], columns: Sequence[Column]) -> None:
+    # No outputs at all: nobody asked for them.
+    for buffer, values in zip(buffers, columns, strict=False):
+        if values is not None:
+            buffer.extend(_plain(values))
+
+
+def _plain(values: Values) -> Sequence[Any]:
+    return values.ravel().tolist() if isinstance(values, np.ndarray) else values
+
+
+def _cells(
+    column: ColumnConfiguration, configuration: CollectorConfiguration | None
+) -> ColumnCells:
+    return ColumnCells(
+        kind=column.kind,
+        cuts=column.cuts,
+        categories=column.categories,
+        naming=naming_of(configuration, column.name) if configuration else None,
+    )
