@@ -2,11 +2,14 @@
 
 import asyncio
 import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 
+import hpack
 import pytest
 
 from modelmonitor.collector.handover import (
+    HTTP2_PREFACE,
     BrokenStreamError,
     Kind,
     Record,
@@ -15,15 +18,17 @@ from modelmonitor.collector.handover import (
     decode_statistics,
     encode_record,
 )
-from modelmonitor.collector.splice.copier import (
-    CAPACITY,
-    COPY_OFF,
-    COPY_ON,
-    SEND_BUFFER,
-    Copier,
-    Flow,
+from modelmonitor.collector.splice.backlog import CAPACITY, SEND_BUFFER
+from modelmonitor.collector.splice.copier import COPY_OFF, COPY_ON, Copier, Flow
+from modelmonitor.collector.splice.frames import (
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    SETTINGS,
 )
 from tests.collector.harness import eventually_async
+from tests.collector.http2 import as_text, frame, frames_of
 
 MEGABYTE = bytes(1024 * 1024)
 KERNEL = 2 * SEND_BUFFER + len(MEGABYTE)
@@ -229,3 +234,156 @@ def test_a_stream_that_is_none_is_refused() -> None:
         Splitter().feed(b"\xff" * 40)
     with pytest.raises(BrokenStreamError, match="statistics of 3 bytes"):
         decode_statistics(b"abc")
+
+
+# ---------------------------------------------------------------------------------------- HTTP/2
+def call(stream: int, body: bytes = b"x" * 1000, block: bytes = b"\x82") -> bytes:
+    return frame(HEADERS, END_HEADERS, stream, block) + frame(DATA, END_STREAM, stream, body)
+
+
+def answer(stream: int, body: bytes = b"y" * 1000) -> bytes:
+    return (
+        frame(HEADERS, END_HEADERS, stream, b"\x88")
+        + frame(DATA, 0, stream, body)
+        + frame(HEADERS, END_HEADERS | END_STREAM, stream, b"\x81")
+    )
+
+
+def http2_payloads(observed: Observed, kind: Kind) -> list[bytes]:
+    return [record.payload for record in observed.read() if record.kind == kind]
+
+
+def skipped_streams(observed: Observed) -> set[int]:
+    return {
+        stream
+        for payload in http2_payloads(observed, Kind.SKIPPED)
+        for (stream,) in struct.iter_unpack("<I", payload)
+    }
+
+
+async def test_http2_is_copied_as_it_comes_while_there_is_room(copier: Copier) -> None:
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    said = HTTP2_PREFACE + frame(SETTINGS) + call(1)
+    for piece in (said[:10], said[10:40], said[40:]):
+        copier.add(flow, Kind.REQUEST, piece)
+    copier.add(flow, Kind.RESPONSE, frame(SETTINGS) + answer(1))
+    total = len(said) + len(frame(SETTINGS) + answer(1))
+    await eventually_async(reported(observed, total), "reported")
+    assert observed.statistics() == Statistics(total, total, 0)
+    assert b"".join(http2_payloads(observed, Kind.REQUEST)) == said
+    assert observed.kinds() == [Kind.REQUEST] * 3 + [Kind.RESPONSE]
+    observed.close()
+
+
+async def test_every_call_is_told_of_when_only_bodies_do_not_fit(copier: Copier) -> None:
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE)
+    body = bytes(100_000)
+    total = len(HTTP2_PREFACE)
+    streams = range(1, 801, 2)
+    for stream in streams:  # 80 MB, while nobody reads
+        for kind, data in (
+            (Kind.REQUEST, call(stream, body)),
+            (Kind.RESPONSE, answer(stream, body)),
+        ):
+            total += len(data)
+            for start in range(0, len(data), 65_536):
+                copier.add(flow, kind, data[start : start + 65_536])
+    await eventually_async(reported(observed, total), "reported")
+    assert Kind.RESYNC not in observed.kinds()
+    requests = frames_of(b"".join(http2_payloads(observed, Kind.REQUEST))[len(HTTP2_PREFACE) :])
+    responses = frames_of(b"".join(http2_payloads(observed, Kind.RESPONSE)))
+    assert [each.stream for each in requests if each.kind == HEADERS] == list(streams)
+    assert [each.stream for each in requests if each.flags & END_STREAM] == list(streams)
+    assert [each.stream for each in responses if each.flags & END_STREAM] == list(streams)
+    whole = {each.stream for each in requests if len(each.payload) == len(body)} & {
+        each.stream for each in responses if len(each.payload) == len(body)
+    }
+    assert whole | skipped_streams(observed) == set(streams)
+    assert not whole & skipped_streams(observed)
+    assert len(whole) > 20
+    statistics = observed.statistics()
+    assert statistics.forwarded == total == statistics.copied + statistics.dropped
+    assert statistics.copied == sum(
+        len(record.payload)
+        for record in observed.records
+        if record.kind in {Kind.REQUEST, Kind.RESPONSE}
+    )
+    observed.close()
+
+
+async def test_left_out_bodies_are_told_of_within_their_stream(copier: Copier) -> None:
+    """After the request began, before the response ends: else nobody knows the stream."""
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE)
+    filler = Flow(connection=2, port=0)
+    copier.add(filler, Kind.REQUEST, REQUEST)
+    for _ in range(6):
+        copier.add(filler, Kind.REQUEST, MEGABYTE)
+    copier.add(flow, Kind.REQUEST, call(1))
+    copier.add(flow, Kind.RESPONSE, answer(1))
+    await eventually_async(lambda: Kind.RESPONSE in observed.kinds(), "handed over")
+    last = [(record.kind, record.payload) for record in observed.read() if record.connection == 1]
+    stream = struct.pack("<I", 1)
+    assert last[1:] == [
+        (Kind.REQUEST, call(1, b"")),
+        (Kind.SKIPPED, stream),
+        (Kind.SKIPPED, stream),
+        (
+            Kind.RESPONSE,
+            frame(HEADERS, END_HEADERS, 1, b"\x88")
+            + frame(HEADERS, END_HEADERS | END_STREAM, 1, b"\x81"),
+        ),
+    ]
+    observed.close()
+
+
+async def test_a_new_observer_learns_what_it_needs_of_http2(copier: Copier) -> None:
+    first = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    client, model = hpack.Encoder(), hpack.Encoder()
+    path = [(":method", "POST"), (":path", "/inference.Service/Infer"), ("user-agent", "x")]
+    status = [(":status", "200"), ("content-type", "application/grpc")]
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE + call(1, block=client.encode(path)))
+    copier.add(flow, Kind.RESPONSE, frame(HEADERS, END_HEADERS, 1, model.encode(status)))
+    first.close()
+    second = Observed(copier)
+    inside = frame(DATA, 0, 1, bytes(100))
+    copier.add(flow, Kind.RESPONSE, inside[:50])
+    copier.add(flow, Kind.REQUEST, call(3, block=client.encode(path))[:5])
+    copier.add(flow, Kind.REQUEST, call(3, block=client.encode(path))[5:])
+    copier.add(flow, Kind.REQUEST, call(5, block=client.encode(path)))
+    third = frame(HEADERS, END_HEADERS, 3, model.encode(status))
+    copier.add(flow, Kind.RESPONSE, inside[50:] + third)
+    copier.closed(flow)
+    await eventually_async(lambda: Kind.CLOSED in second.kinds(), "handed over")
+    assert second.kinds() == [
+        Kind.RESYNC,
+        Kind.PAST_RESPONSE,
+        Kind.RESPONSE,
+        Kind.PAST_REQUEST,
+        Kind.REQUEST,
+        Kind.REQUEST,
+        Kind.REQUEST,
+        Kind.RESPONSE,
+        Kind.CLOSED,
+    ]
+    for past, kind, expected in (
+        (Kind.PAST_REQUEST, Kind.REQUEST, path),
+        (Kind.PAST_RESPONSE, Kind.RESPONSE, status),
+    ):
+        decoder = hpack.Decoder()
+        for each in frames_of(b"".join(http2_payloads(second, past))):
+            decoder.decode(each.payload)
+        blocks = [
+            each.payload
+            for each in frames_of(b"".join(http2_payloads(second, kind)))
+            if each.kind == HEADERS
+        ]
+        assert blocks
+        for block in blocks:
+            assert as_text(decoder.decode(block)) == expected
+    second.close()

@@ -19,6 +19,7 @@ WRITE_BUFFER: Final = 256 * 1024
 ABANDONED_SECONDS: Final = 60.0
 """A client that does not end its side so long after the model has ended its own is let go, as the
 kernel would let it go if it had been the model's (net.ipv4.tcp_fin_timeout)."""
+MICROSECONDS: Final = 1e-6
 QUIET_SECONDS: Final = 0.5
 """A connection on which the model spoke last and nothing moved for so long is idle."""
 
@@ -128,7 +129,7 @@ class SplicedConnection:
         self._flow = flow
         self._copier = copier
         self._on_lost = on_lost
-        self._spoke = time.monotonic()
+        self._spoke = time.monotonic_ns() // 1000
         self._silent = True
         self.answered = False
         """The model spoke last: no client waits for the first byte of a response."""
@@ -140,8 +141,7 @@ class SplicedConnection:
         """Note that bytes were forwarded."""
         self.answered = kind is Kind.RESPONSE
         self._silent = False
-        self._spoke = time.monotonic()
-        self._copier.add(self._flow, kind, data)
+        self._spoke = self._copier.add(self._flow, kind, data)
 
     def side_lost(self) -> None:
         """Note that a side is gone; the connection has ended when both are."""
@@ -151,7 +151,7 @@ class SplicedConnection:
 
     def let_go(self, now: float) -> None:
         """End the connection if the model has ended its side long ago and nothing moved since."""
-        if self.model.ended and now - self._spoke > ABANDONED_SECONDS:
+        if self.model.ended and now - self._spoke * MICROSECONDS > ABANDONED_SECONDS:
             self.client.close()
             self.model.close()
 
@@ -159,4 +159,4 @@ class SplicedConnection:
         """Return whether a client would lose nothing if the connection ended now."""
         if self._silent or self.model.ended or self.model.lost:
             return True
-        return self.answered and now - self._spoke > QUIET_SECONDS
+        return self.answered and now - self._spoke * MICROSECONDS > QUIET_SECONDS

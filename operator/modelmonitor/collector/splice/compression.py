@@ -1,0 +1,202 @@
+"""What a new reader of an HTTP/2 connection would have to know of its header compression.
+
+HPACK (RFC 7541) shortens headers by a table that both ends fill while they speak, so whoever begins
+to read in the middle needs the table first. A `CompressionTable` follows one direction's table
+without undoing the Huffman coding: it keeps the entries as they were written, from which header
+blocks are made that fill another reader's table with the same entries at the same places.
+
+Entries are given up when they must have left the real table. As Huffman-coded lengths are not
+known, only bounded from below, some entries too many are kept; they are older than all that can be
+referred to, and the reader's own table lets them go.
+"""
+
+from typing import Final, NamedTuple
+
+FIRST_SIZE: Final = 4096
+"""Of a table, in HPACK's own measure, until the sender announces another (RFC 7540 §6.5.2)."""
+ENTRY_OVERHEAD: Final = 32
+"""HPACK counts an entry as the lengths of name and value and this (RFC 7541 §4.1)."""
+MAX_KEPT: Final = 32 * 1024
+"""Bytes of one table; a larger one is not known any more."""
+MAX_KEPT_OF_ALL: Final = 4 * 1024 * 1024
+"""Bytes of all tables."""
+BLOCK_BYTES: Final = 8 * 1024
+"""A replayed header block becomes no longer, unless by a single entry."""
+
+_STATIC_ENTRIES: Final = 61
+_INDEXED: Final = 0x80
+_INSERTED: Final = 0x40
+_RESIZED: Final = 0x20
+_HUFFMAN: Final = 0x80
+_LONGEST_SHIFT: Final = 28
+_LONGEST_CODE: Final = 30
+"""Bits that Huffman coding takes for one byte at most (RFC 7541 appendix B)."""
+_PYTHON_OVERHEAD: Final = 100
+"""Bytes that an entry takes beside its own, about."""
+
+WITHOUT_CHANGE: Final = bytes(range(0x80, 0xFF))
+"""A block of only these bytes refers to entries and adds none: each is a whole reference."""
+
+
+class MalformedBlockError(ValueError):
+    """Bytes that are no header block."""
+
+
+class Memory:
+    """What all tables of a process take together."""
+
+    def __init__(self) -> None:
+        self.used = 0
+        """Bytes."""
+
+
+class _Entry(NamedTuple):
+    name: bytes
+    """The representation up to the name, which is not a reference into the table."""
+    value: bytes
+    least: int
+    """The entry's size in HPACK's measure, or less."""
+
+    @property
+    def taken(self) -> int:
+        return len(self.name) + len(self.value) + _PYTHON_OVERHEAD
+
+
+class CompressionTable:
+    """The table of one direction of one connection."""
+
+    __slots__ = ("_entries", "_least", "_memory", "_size", "_taken", "known")
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._entries: list[_Entry] = []
+        self._size = FIRST_SIZE
+        self._least = 0
+        self._taken = 0
+        self.known = True
+        """False: it became too large to be kept."""
+
+    def read(self, block: bytes) -> None:
+        """Follow the changes that one whole header block makes.
+
+        Raises
+        ------
+        MalformedBlockError
+            If it is no header block.
+        """
+        if not self.known or not block.translate(None, WITHOUT_CHANGE):
+            return
+        try:
+            self._read(block)
+        except IndexError as error:
+            raise MalformedBlockError("a header block ends early or names no entry") from error
+
+    def replay(self) -> list[bytes]:
+        """Return header blocks that bring an empty table to where this one is."""
+        blocks, block = [], b""
+        if self._size != FIRST_SIZE:
+            block = _encoded(_RESIZED, 0x1F, self._size)
+        for entry in self._entries:
+            block += entry.name + entry.value
+            if len(block) > BLOCK_BYTES:
+                blocks.append(block)
+                block = b""
+        return [*blocks, block] if block else blocks
+
+    def release(self) -> None:
+        """Give the memory back."""
+        self._entries.clear()
+        self._memory.used -= self._taken
+        self._taken = self._least = 0
+
+    def _read(self, block: bytes) -> None:
+        at, end = 0, len(block)
+        while at < end:
+            first = block[at]
+            if first & _INDEXED:
+                _, at = _integer(block, at, 0x7F)
+            elif first & _INSERTED:
+                at = self._insert(block, at)
+            elif first & _RESIZED:
+                self._size, at = _integer(block, at, 0x1F)
+                self._evict()
+            else:
+                index, at = _integer(block, at, 0x0F)
+                if not index:
+                    at, _ = _past_string(block, at)
+                at, _ = _past_string(block, at)
+        if at != end:
+            raise MalformedBlockError("a header block ends in the middle of a value")
+
+    def _insert(self, block: bytes, start: int) -> int:
+        index, at = _integer(block, start, 0x3F)
+        least = ENTRY_OVERHEAD
+        if not index:
+            at, length = _past_string(block, at)
+            least += length
+            name = block[start:at]
+        elif index <= _STATIC_ENTRIES:
+            name = block[start:at]
+        else:
+            name = self._entries[_STATIC_ENTRIES - index].name
+        value_start = at
+        at, length = _past_string(block, at)
+        entry = _Entry(name, block[value_start:at], least + length)
+        self._entries.append(entry)
+        self._least += entry.least
+        self._taken += entry.taken
+        self._memory.used += entry.taken
+        self._evict()
+        if self._taken > MAX_KEPT or self._memory.used > MAX_KEPT_OF_ALL:
+            self.known = False
+            self.release()
+            return len(block)
+        return at
+
+    def _evict(self) -> None:
+        while self._least > self._size and self._entries:
+            entry = self._entries.pop(0)
+            self._least -= entry.least
+            self._taken -= entry.taken
+            self._memory.used -= entry.taken
+
+
+def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """Return a number with a prefix of these bits, and where it ends (RFC 7541 §5.1)."""
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    shift = 0
+    while True:
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        if not byte & 0x80:
+            return value, at
+        shift += 7
+        if shift > _LONGEST_SHIFT:
+            raise MalformedBlockError("a number in a header block has no end")
+
+
+def _past_string(block: bytes, at: int) -> tuple[int, int]:
+    """Return where a string ends, and its length or less (RFC 7541 §5.2)."""
+    coded = block[at] & _HUFFMAN
+    length, at = _integer(block, at, 0x7F)
+    end = at + length
+    if end > len(block):
+        raise MalformedBlockError("a header block ends in the middle of a string")
+    return end, (length * 8 // _LONGEST_CODE if coded else length)
+
+
+def _encoded(prefix: int, mask: int, value: int) -> bytes:
+    """Return a number behind a prefix: what `_integer` reads."""
+    if value < mask:
+        return bytes((prefix | value,))
+    encoded = bytearray((prefix | mask,))
+    rest = value - mask
+    while rest >> 7:
+        encoded.append(0x80 | (rest & 0x7F))
+        rest >>= 7
+    encoded.append(rest)
+    return bytes(encoded)
