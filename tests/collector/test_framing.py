@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from modelmonitor.collector.observer.bodies import Body, BodyKeeper
 from modelmonitor.collector.observer.exchange import Exchange
-from modelmonitor.collector.observer.framing import HTTPConnection
+from modelmonitor.collector.observer.framing import Connection
 
 REQUEST = b"POST /v2/models/m/infer?x=1 HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\n"
 CHUNKED_BODY = b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
@@ -22,13 +22,17 @@ class Recorded:
 
     exchanges: list[Exchange] = field(default_factory=list)
     forgotten: list[Exchange] = field(default_factory=list)
+    begun: int = 0
+    unread_bytes: int = 0
     bodies: BodyKeeper = field(default_factory=BodyKeeper)
 
-    def wants_bodies(self, exchange: Exchange) -> bool:
+    def begins(self, exchange: Exchange) -> bool:
+        self.begun += 1
+        exchange.request.wanted = exchange.response.wanted = True
         return True
 
-    def keep(self, body: Body, data: bytes) -> None:
-        self.bodies.keep(body, data)
+    def unread(self, length: int) -> None:
+        self.unread_bytes += length
 
     def finished(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
@@ -37,9 +41,9 @@ class Recorded:
         self.forgotten.append(exchange)
 
 
-def connection() -> tuple[HTTPConnection, Recorded]:
+def connection() -> tuple[Connection, Recorded]:
     sink = Recorded()
-    return HTTPConnection(1, 0, sink), sink
+    return Connection(1, 0, sink), sink
 
 
 def pieces(data: bytes, draw: random.Random) -> list[bytes]:
@@ -175,7 +179,7 @@ def test_a_connection_that_is_not_http_is_unreadable_until_a_request_line() -> N
 def test_after_a_restart_nothing_from_before_is_paired() -> None:
     following, sink = connection()
     following.request_bytes(REQUESTS[0], 10)
-    following.restart()
+    following.resync()
     following.request_bytes(REQUESTS[2], 20)
     following.response_bytes(RESPONSES[2], 30)
     assert [exchange.path for exchange in sink.exchanges] == [b"/health"]
@@ -201,7 +205,6 @@ def test_whatever_arrives_nothing_raises_and_every_request_ends_once(
     events: list[tuple[int, bytes]],
 ) -> None:
     following, sink = connection()
-    started = 0
     for time, (kind, data) in enumerate(events):
         match kind:
             case 0:
@@ -209,14 +212,13 @@ def test_whatever_arrives_nothing_raises_and_every_request_ends_once(
             case 1:
                 following.response_bytes(data, time)
             case 2:
-                following.restart()
+                following.resync()
             case _:
                 following.close(time)
-                following.restart()
-        started = max(started, following.next_number())
+                following.forget()
     following.close(len(events))
     ended = [*sink.exchanges, *sink.forgotten]
-    assert len({id(exchange) for exchange in ended}) == len(ended)
+    assert len({id(exchange) for exchange in ended}) == len(ended) == sink.begun
     for exchange in ended:
         sink.bodies.release(exchange.request)
         sink.bodies.release(exchange.response)

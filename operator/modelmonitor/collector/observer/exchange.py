@@ -1,18 +1,19 @@
 """One request with its response, as seen on the wire."""
 
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
+
 from modelmonitor.collector.observer.bodies import Body
-from modelmonitor.collector.protocols.registry import Target
+from modelmonitor.collector.protocols.recognition import Target
 from modelmonitor.core.wire.pane import GRPC_CODE_PREFIX, NO_RESPONSE
 
 SWITCHING_PROTOCOLS: Final = 101
 _SUCCESS: Final = range(200, 300)
+_CODES: Final = {0: NO_RESPONSE, **{status: str(status) for status in range(100, 600)}}
 
 
-@dataclass(slots=True)
-class Exchange:
+class Exchange(msgspec.Struct):
     """A request, and the response as far as there is one."""
 
     port: int
@@ -34,18 +35,18 @@ class Exchange:
     """0: no response."""
     grpc_status: int | None = None
     """Code of the trailers; None: not gRPC, or none came."""
-    response_headers: dict[bytes, bytes] = field(default_factory=dict)
+    response_headers: dict[bytes, bytes] = {}
     target: Target | None = None
     """What the request is for; None if nobody asked."""
-    request: Body = field(default_factory=Body)
-    response: Body = field(default_factory=Body)
+    request: Body = msgspec.field(default_factory=Body)
+    response: Body = msgspec.field(default_factory=Body)
 
     @property
     def code(self) -> str:
         """The status code as panes count it."""
         if self.grpc_status is not None:
             return f"{GRPC_CODE_PREFIX}{self.grpc_status}"
-        return str(self.status) if self.status else NO_RESPONSE
+        return _CODES.get(self.status) or str(self.status)
 
     @property
     def succeeded(self) -> bool:

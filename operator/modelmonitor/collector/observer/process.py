@@ -5,6 +5,7 @@ import contextlib
 import gc
 import secrets
 import socket
+from collections.abc import Sequence
 from typing import Final
 
 import uvloop
@@ -84,9 +85,9 @@ class Observer:
         await self._gone.wait()
         ticking.cancel()
 
-    def record(self, record: Record) -> None:
-        """Count a record of the hand-over."""
-        if self._recorder.take(record):
+    def records(self, records: Sequence[Record]) -> None:
+        """Count records of the hand-over."""
+        if self._recorder.take_all(records):
             self._end()
 
     def heard(self) -> None:

@@ -3,12 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from modelmonitor.collector.handover import (
-    BrokenStreamError,
-    Kind,
-    Record,
-    decode_statistics,
-)
+from modelmonitor.collector.handover import BrokenStreamError, Kind, Record, decode_statistics
 from modelmonitor.collector.observer.bodies import BodyKeeper
 from modelmonitor.collector.observer.book import PaneBook
 from modelmonitor.collector.observer.decoding import Interpreter
@@ -61,7 +56,13 @@ class Recorder:
         return self.take_all((record,))
 
     def take_all(self, records: Iterable[Record]) -> bool:
-        """Count records; return whether the splice's last was among them."""
+        """Count records; return whether the splice's last was among them.
+
+        Raises
+        ------
+        BrokenStreamError
+            If a record makes no sense; whatever bytes it carries are none of that.
+        """
         connections = self._connections
         ended = False
         for record in records:
@@ -179,6 +180,8 @@ class Recorder:
         return connection or self._connect(record.connection, record.port)
 
     def _connect(self, number: int, port: int) -> Connection:
+        if port >= len(self._port_names):
+            raise BrokenStreamError(f"bytes of port {port}")
         if len(self._connections) >= MAX_CONNECTIONS:
             self._connections.pop(next(iter(self._connections))).forget()
         connection = Connection(number, port, self)
@@ -190,4 +193,5 @@ class Recorder:
             self._configuration = self._book.configuration
             self._interpreter = Interpreter(self._configuration, self._port_names)
             for connection in self._connections.values():
-                connection.judge_anew()
+                for exchange in connection.exchanges():
+                    exchange.target = None

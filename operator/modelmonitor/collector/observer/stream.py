@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol, cast
 
 from modelmonitor.collector.handover import BrokenStreamError, Record, Splitter
@@ -13,8 +14,8 @@ logger = logging.getLogger(__name__)
 class Reader(Protocol):
     """Who is told what the stream says."""
 
-    def record(self, record: Record) -> None:
-        """Take a record."""
+    def records(self, records: Sequence[Record]) -> None:
+        """Take records; `BrokenStreamError` if they make no sense."""
 
     def heard(self) -> None:
         """Note that the splice lives."""
@@ -40,13 +41,10 @@ class HandoverStream(asyncio.Protocol):
         """Pass on the records that are complete."""
         self._reader.heard()
         try:
-            records = self._splitter.feed(data)
+            self._reader.records(self._splitter.feed(data))
         except BrokenStreamError as error:
             logger.warning("the hand-over is broken: %s", error)
             self.close()
-            return
-        for record in records:
-            self._reader.record(record)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the reader."""

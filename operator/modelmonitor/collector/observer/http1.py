@@ -1,0 +1,192 @@
+"""HTTP/1.1: two byte streams of one connection to exchanges.
+
+Messages are followed one by one, each side for itself: a head, then a body as the head says. What
+a response's body is, is known only with the request that it answers, so no parser that reads
+responses alone can tell where the one to HEAD ends.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Final
+
+from modelmonitor.collector.observer.exchange import SWITCHING_PROTOCOLS, Exchange
+from modelmonitor.collector.observer.headers import Headers, UnreadableError
+from modelmonitor.collector.observer.heads import request_head, response_head
+from modelmonitor.collector.observer.messages import MessageReader, UpgradedError
+from modelmonitor.collector.observer.sink import Sink
+
+MAX_PIPELINED: Final = 1024
+"""Requests without a response on one connection; more is not HTTP any more."""
+
+_FINAL_STATUS: Final = 200
+_TUNNELLED: Final = range(200, 300)
+
+
+class HTTP1Connection:
+    """The exchanges of one connection."""
+
+    def __init__(self, connection: int, port: int, sink: Sink) -> None:
+        self.connection = connection
+        self.port = port
+        self.sink = sink
+        self.now = 0
+        self.queue: deque[Exchange] = deque()
+        """Requests whose response is not complete, oldest first."""
+        self._numbers = 0
+        self._last_response = 0
+        self._requests = MessageReader(_Requests(self), requests=True)
+        self._responses = MessageReader(_Responses(self), requests=False)
+
+    def exchanges(self) -> Iterable[Exchange]:
+        """Return those that are not over."""
+        return self.queue
+
+    def request_bytes(self, data: bytes, time: int) -> None:
+        """Read bytes that the client sent.
+
+        Raises
+        ------
+        UnreadableError
+            If this is not HTTP/1.1, or no longer.
+        """
+        self.now = time
+        self._requests.feed(data)
+
+    def response_bytes(self, data: bytes, time: int) -> None:
+        """Read bytes that the model sent.
+
+        Raises
+        ------
+        UnreadableError
+            If this is not HTTP/1.1, or no longer.
+        UpgradedError
+            If another protocol begins.
+        """
+        self.now = self._last_response = time
+        self._responses.feed(data)
+
+    def close(self, time: int) -> None:
+        """End the connection: what has no complete response will not get one."""
+        self.now = self._last_response
+        self._responses.end_of_stream()
+        self.now = time
+        for exchange in self.queue:
+            if exchange.request_complete:
+                exchange.status = 0
+                self.sink.finished(exchange)
+            else:
+                self.sink.abandoned(exchange)
+        self.queue.clear()
+
+    def forget(self) -> None:
+        """Abandon what is open."""
+        for exchange in self.queue:
+            self.sink.abandoned(exchange)
+        self.queue.clear()
+
+    def leave(self) -> Exchange | None:
+        """Return the request that was upgraded, unfinished, and abandon those after it."""
+        upgraded = self.queue.popleft() if self.queue else None
+        self.forget()
+        return upgraded
+
+    def next_number(self) -> int:
+        """Return how many requests came before."""
+        self._numbers += 1
+        return self._numbers - 1
+
+    def finish(self, exchange: Exchange) -> None:
+        """Count the oldest request, whose response is complete."""
+        exchange.response_end = self.now
+        if not exchange.request_complete:
+            exchange.request_end = exchange.first_byte  # answered before the request was read
+            exchange.request.wanted = False
+        self.queue.popleft()
+        self.sink.finished(exchange)
+
+
+class _Requests:
+    """Messages of the client."""
+
+    def __init__(self, owner: HTTP1Connection) -> None:
+        self._owner = owner
+        self._started = 0
+        self._exchange: Exchange | None = None
+
+    def begins(self) -> None:
+        self._started = self._owner.now
+
+    def head(self, head: bytes) -> int:
+        said = request_head(head)
+        owner = self._owner
+        self._exchange = exchange = Exchange(
+            owner.port,
+            owner.connection,
+            owner.next_number(),
+            said.method,
+            said.path,
+            said.headers.kept,
+            self._started,
+        )
+        if len(owner.queue) >= MAX_PIPELINED or not owner.sink.begins(exchange):
+            raise UnreadableError
+        owner.queue.append(exchange)
+        return said.length
+
+    def part(self, data: bytes, start: int, stop: int) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.request.wanted:
+            self._owner.sink.bodies.keep(exchange.request, data[start:stop], self._owner.now)
+
+    def ends(self) -> None:
+        exchange = self._exchange
+        if exchange is not None:
+            exchange.request_end = self._owner.now
+            exchange.request_complete = True
+
+
+class _Responses:
+    """Messages of the model."""
+
+    def __init__(self, owner: HTTP1Connection) -> None:
+        self._owner = owner
+        self._begun = 0
+        self._exchange: Exchange | None = None
+
+    def begins(self) -> None:
+        self._begun = self._owner.now
+
+    def head(self, head: bytes) -> int:
+        said = response_head(head)
+        queue = self._owner.queue
+        exchange = self._exchange = queue[0] if queue else None
+        status = said.status
+        if status < _FINAL_STATUS:
+            self._exchange = None
+            if status == SWITCHING_PROTOCOLS:
+                self._note(exchange, status, said.headers)
+                raise UpgradedError(said.headers.kept.get(b"upgrade", b""))
+            return 0
+        self._note(exchange, status, said.headers)
+        if exchange is None:
+            return said.length
+        if exchange.method == b"CONNECT" and status in _TUNNELLED:
+            raise UpgradedError
+        return 0 if exchange.method == b"HEAD" else said.length
+
+    def part(self, data: bytes, start: int, stop: int) -> None:
+        exchange = self._exchange
+        if exchange is not None and exchange.response.wanted:
+            self._owner.sink.bodies.keep(exchange.response, data[start:stop], self._owner.now)
+
+    def ends(self) -> None:
+        exchange, self._exchange = self._exchange, None
+        if exchange is not None:
+            self._owner.finish(exchange)
+
+    def _note(self, exchange: Exchange | None, status: int, headers: Headers) -> None:
+        if exchange is not None:
+            exchange.status = status
+            exchange.first_byte = self._begun
+            exchange.response_headers = headers.kept
+            exchange.response.timed = headers.timed
