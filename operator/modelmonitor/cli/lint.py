@@ -22,7 +22,7 @@ from modelmonitor.api.v1alpha1.parsing import (
 )
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.manifests import Document, ManifestError, read_documents
-from modelmonitor.core.workloads import TARGET_KINDS, target_workload
+from modelmonitor.core.workloads import TARGETS, target_workload
 from modelmonitor.crd.definition import monitor_schema
 from modelmonitor.crd.schema import Schema
 
@@ -51,8 +51,8 @@ def lint(
 ) -> None:
     """Check ModelMonitors in manifest files; objects of other kinds are passed over.
 
-    Needs no cluster. Exits with 1 if anything is wrong or no monitor was found, so that it can guard
-    a repository.
+    Needs no cluster. Exits with 1 if anything is wrong or no monitor was found, so that it can
+    guard a repository.
     """
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
@@ -62,8 +62,8 @@ def lint(
     monitors = [each for each in documents if is_monitor(each.body)]
     if not monitors:
         raise CommandError(
-            f"no {KIND} found in {_count(len(files), 'file')}, so nothing was checked: name files in "
-            f"which an object has kind: {KIND} and apiVersion: {GROUP}/{VERSION}"
+            f"no {KIND} found in {_count(len(files), 'file')}, so nothing was checked: name files "
+            f"in which an object has kind: {KIND} and apiVersion: {GROUP}/{VERSION}"
         )
     findings = list(check(monitors))
     for finding in findings:
@@ -109,7 +109,7 @@ def problems(body: dict[str, Any], schema: Schema) -> list[FieldProblem]:
         return [*found, *error.problems]
     target = monitor.spec.target_ref
     if target_workload(target) is None:
-        kinds = " or ".join(f"apps/v1 {kind}" for kind in TARGET_KINDS)
+        kinds = " or ".join(f"{version} {kind}" for version, kind in TARGETS)
         message = f"{target.api_version} {target.kind} is no target: use {kinds}"
         found.append(FieldProblem("spec.targetRef", message))
     return found
