@@ -102,7 +102,7 @@ def test_a_target_that_the_operator_does_not_know_is_named() -> None:
     assert code == 1
     assert lines[0] == (
         "-:1:spec.targetRef: apps/v1 DaemonSet is no target: use apps/v1 Deployment or "
-        "apps/v1 StatefulSet"
+        "apps/v1 StatefulSet or serving.kserve.io/v1beta1 InferenceService"
     )
 
 

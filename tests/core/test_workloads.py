@@ -66,6 +66,15 @@ def test_a_target_is_a_workload_only_if_its_kind_is_one_of_ours() -> None:
     assert target_workload(target("apps/v1", "StatefulSet")) == Workload("StatefulSet", "m")
     assert target_workload(target("apps/v1", "DaemonSet")) is None
     assert target_workload(target("extensions/v1", "Deployment")) is None
+    assert target_workload(target("apps/v1beta1", "Deployment")) is None
+
+
+def test_an_inference_service_is_the_deployment_of_its_predictor() -> None:
+    named = TargetRef(api_version="serving.kserve.io/v1beta1", kind="InferenceService", name="iris")
+    pod = metadata("ReplicaSet", "iris-predictor-6b9d", {"pod-template-hash": "6b9d"})
+    assert target_workload(named) == workload_of(pod) == Workload("Deployment", "iris-predictor")
+    other = TargetRef(api_version="apps/v1", kind="InferenceService", name="iris")
+    assert target_workload(other) is None
 
 
 def test_the_oldest_monitor_comes_first_then_the_name() -> None:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from modelmonitor.connection import connect
+from modelmonitor.core.capture import Capture
 from modelmonitor.core.settings import Settings
 from modelmonitor.injector.api_server import ConflictError, ExpiredError, TrustEntry, WatchEvent
 from modelmonitor.injector.gateway import KubernetesApiServer
@@ -24,6 +25,7 @@ from tests.injector.conftest import MakePlan, MakePod, Pod
 from tests.injector.memory import ROOT_KEY
 from tests.injector.monitors import monitor_body
 from tests.injector.patching import apply_patch
+from tests.injector.takeovers import CASES
 
 pytestmark = pytest.mark.api
 
@@ -233,6 +235,21 @@ def test_the_api_server_accepts_injected_pods_and_none_falls_in_class(
     kept = "Guaranteed" if plain == "Guaranteed" else "Burstable"
     assert injected["status"]["qosClass"] == kept
     assert (plain == "Guaranteed") is (name == "guaranteed")
+
+
+@pytest.mark.parametrize(("name", "capture"), CASES.values(), ids=CASES)
+def test_the_api_server_accepts_every_takeover(
+    name: str,
+    capture: Capture,
+    kubectl: Kubectl,
+    pod: MakePod,
+    plan_for: MakePlan,
+    collector: CollectorImage,
+) -> None:
+    body = pod(name)
+    mutation = mutate(body, plan_for(body, capture=capture), collector)
+    injected = _try(kubectl, MODELS, apply_patch(body, mutation.patch))
+    assert injected["spec"]["initContainers"][-1]["name"] == "mm-collector"
 
 
 RESTRICTED_POD = """

@@ -13,7 +13,14 @@ from modelmonitor.api.v1alpha1.spec import TargetRef
 
 DEPLOYMENT: Final = "Deployment"
 STATEFUL_SET: Final = "StatefulSet"
-TARGET_KINDS: Final = (DEPLOYMENT, STATEFUL_SET)
+INFERENCE_SERVICE: Final = "InferenceService"
+TARGETS: Final = (
+    ("apps/v1", DEPLOYMENT),
+    ("apps/v1", STATEFUL_SET),
+    ("serving.kserve.io/v1beta1", INFERENCE_SERVICE),
+)
+"""API versions and kinds that a monitor may name."""
+TARGETS_TEXT: Final = "Deployment or StatefulSet of apps/v1, or InferenceService of KServe"
 TEMPLATE_HASH_LABEL: Final = "pod-template-hash"
 """Put on pods by Deployments."""
 REVISION_HASH_LABEL: Final = "controller-revision-hash"
@@ -39,9 +46,15 @@ class Workload:
 
 
 def target_workload(target: TargetRef) -> Workload | None:
-    """Return the workload that a monitor names, None if its kind is not one of ours."""
-    if not target.api_version.startswith(_GROUP_PREFIX) or target.kind not in TARGET_KINDS:
+    """Return the workload that a monitor names, None if its kind is not one of `TARGETS`.
+
+    Of an InferenceService it is the Deployment of its predictor, which KServe makes in Standard
+    mode. In its Serverless mode there is a Deployment per revision, of another name.
+    """
+    if (target.api_version, target.kind) not in TARGETS:
         return None
+    if target.kind == INFERENCE_SERVICE:
+        return Workload(DEPLOYMENT, f"{target.name}-predictor")
     return Workload(target.kind, target.name)
 
 

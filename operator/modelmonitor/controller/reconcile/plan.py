@@ -17,6 +17,7 @@ from modelmonitor.api.v1alpha1.conditions import (
     TargetReason,
 )
 from modelmonitor.api.v1alpha1.monitor import INJECTION_LABEL, ModelMonitor
+from modelmonitor.api.v1alpha1.spec import TargetRef
 from modelmonitor.api.v1alpha1.status import ConditionStatus, Episode, EpisodePhase
 from modelmonitor.controller.gateways.api_server import JOBS, NAMESPACES, ApiServer, Body
 from modelmonitor.controller.gateways.errors import (
@@ -40,7 +41,7 @@ from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import format_time
-from modelmonitor.core.workloads import target_workload
+from modelmonitor.core.workloads import INFERENCE_SERVICE, TARGETS_TEXT, target_workload
 
 INJECTION_ENABLED: Final = "enabled"
 JOB_CHECK_LIFE: Final = 600.0
@@ -157,11 +158,11 @@ class Planner:
     ) -> tuple[Target | None, Problem | None]:
         reference = monitor.spec.target_ref
         workload = target_workload(reference)
-        if workload is None or reference.api_version != RESOURCES[workload.kind].api_version:
+        if workload is None:
             return None, Problem(
                 ReadyReason.TARGET_KIND_UNSUPPORTED,
                 f"spec.targetRef: {reference.api_version} {reference.kind} cannot be watched: "
-                "name a Deployment or StatefulSet of apps/v1",
+                f"name a {TARGETS_TEXT}",
             )
         try:
             body = await self._api.get(RESOURCES[workload.kind], key.namespace, workload.name)
@@ -171,7 +172,7 @@ class Planner:
             return None, Problem(
                 ReadyReason.TARGET_NOT_FOUND,
                 f"spec.targetRef: there is no {workload.kind} {workload.name} in namespace "
-                f"{key.namespace}: create it, or name another one",
+                f"{key.namespace}: {_what_to_create(reference)}",
             )
         target = parse_target(workload, body)
         capture = capture_of(monitor.spec.collection)
@@ -286,6 +287,15 @@ def _conflicted(monitor: ModelMonitor, winner: str) -> Problem:
 def _denied(what: str, error: AccessDeniedError) -> Problem:
     return Problem(
         ReadyReason.ACCESS_DENIED, f"the operator may not {what}: {error}; check its role"
+    )
+
+
+def _what_to_create(reference: TargetRef) -> str:
+    if reference.kind != INFERENCE_SERVICE:
+        return "create it, or name another one"
+    return (
+        f"create the InferenceService {reference.name} in KServe's Standard mode, or name the "
+        "Deployment of a Knative revision"
     )
 
 
