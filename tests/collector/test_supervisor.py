@@ -23,6 +23,8 @@ from modelmonitor.collector.supervisor import Roles, Supervisor
 def splice(captured, control, stream):
     name_process("mm-splice")
     while True:
+        if sys.argv[1] != "silent splice":
+            control.send(Word.ALIVE)
         said = control.receive()
         if said is not None and said[0] is Word.GONE:
             return
@@ -33,7 +35,7 @@ def splice(captured, control, stream):
 def observer(environment, panes, control, stream, *, replaces):
     name_process("mm-observer")
     while True:
-        if sys.argv[1] == "alive":
+        if sys.argv[1] != "silent observer":
             control.send(Word.ALIVE)
         said = control.receive()
         if said is not None and said[0] is Word.GONE:
@@ -81,12 +83,31 @@ def supervised(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Super
         process.wait()
 
 
-@pytest.mark.parametrize("supervised", ["silent"], indirect=True)
+@pytest.mark.parametrize("supervised", ["silent observer"], indirect=True)
 def test_an_observer_that_says_nothing_is_replaced(supervised: Supervised) -> None:
     first = supervised.started("mm-observer")
     splice = supervised.started("mm-splice")
     eventually(lambda: supervised.child("mm-observer") not in {None, first}, "another observer")
     assert supervised.child("mm-splice") == splice
+
+
+@pytest.mark.parametrize("supervised", ["silent splice"], indirect=True)
+def test_a_splice_that_says_nothing_is_replaced(supervised: Supervised) -> None:
+    first = supervised.started("mm-splice")
+    observer = supervised.started("mm-observer")
+    eventually(lambda: supervised.child("mm-splice") not in {None, first}, "another splice")
+    assert supervised.child("mm-observer") == observer
+
+
+@pytest.mark.parametrize("supervised", ["alive"], indirect=True)
+def test_children_that_live_are_left_alone(supervised: Supervised) -> None:
+    """Far longer than what a silent one is given."""
+    children = [supervised.started("mm-observer"), supervised.started("mm-splice")]
+    os.kill(children[0], signal.SIGSTOP)
+    eventually(
+        lambda: supervised.child("mm-observer") != children[0], "the stopped one is replaced"
+    )
+    assert supervised.child("mm-splice") == children[1]
 
 
 @pytest.mark.parametrize("supervised", ["alive"], indirect=True)

@@ -19,7 +19,7 @@ class Word(StrEnum):
     DONE = "done"
     """Observer → supervisor: the last pane was acknowledged, or nobody will ask for it."""
     ALIVE = "alive"
-    """Observer → supervisor, each second."""
+    """Child → supervisor, each second."""
     GONE = "gone"
     """The other end does not exist any more."""
 

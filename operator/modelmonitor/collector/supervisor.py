@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 SPLICE: Final = "splice"
 OBSERVER: Final = "observer"
 HANG_SECONDS: Final = 30.0
-"""An observer that says nothing for so long hangs, and is replaced."""
+"""A process that says nothing for so long hangs, and is replaced."""
 END_SECONDS: Final = 10.0
 """From SIGTERM to the exit at the latest."""
 TICK_SECONDS: Final = 1.0
@@ -83,7 +83,7 @@ class Supervisor:
         }
         self._due: dict[str, float] = {}
         self._observers = 0
-        self._suspected = False
+        self._suspected: set[str] = set()
         self._drained = False
         self._end_by: float | None = None
         self._finished = False
@@ -100,7 +100,7 @@ class Supervisor:
                 self._wait()
                 self._reap()
                 self._restart_due()
-                self._check_observer()
+                self._check_hanging()
                 if self._restarts[SPLICE].rapid >= GIVE_UP_AFTER:
                     logger.error("the splice died %d times in a row: giving up", GIVE_UP_AFTER)
                     return 1
@@ -225,13 +225,15 @@ class Supervisor:
                 partner.control.send(Word.STREAM, other)
             other.close()
 
-    def _check_observer(self) -> None:
-        """Replace an observer that hangs; a frozen machine gets one more second to thaw."""
-        child = self._children.get(OBSERVER)
-        silent = child is not None and time.monotonic() - child.heard > self._hang_seconds
-        if child is not None and silent and self._suspected:
-            logger.warning("the observer hangs: replacing it")
-            child.kill()
+    def _check_hanging(self) -> None:
+        """Replace a process that hangs; a frozen machine gets one more second to thaw."""
+        now = time.monotonic()
+        silent = {
+            name for name, child in self._children.items() if now - child.heard > self._hang_seconds
+        }
+        for name in silent & self._suspected:
+            logger.warning("the %s hangs: replacing it", name)
+            self._children[name].kill()
         self._suspected = silent
 
 

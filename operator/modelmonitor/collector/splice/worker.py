@@ -22,6 +22,7 @@ from modelmonitor.collector.splice.listener import Listener
 DRAIN_SECONDS: Final = 7.0
 """Longest wait for requests in flight; the rest of 10 s is for the last pane."""
 DRAIN_POLL_SECONDS: Final = 0.02
+ALIVE_SECONDS: Final = 1.0
 LET_GO_SECONDS: Final = 15.0
 """How often abandoned connections are looked for."""
 MAX_CONNECTION: Final = 1 << 32
@@ -57,6 +58,7 @@ class Worker:
         for listener in self._listeners:
             listener.start()
         self._let_go()
+        self._tell_alive()
         await self._gone.wait()
 
     def attach(self, stream: socket.socket) -> None:
@@ -81,6 +83,10 @@ class Worker:
             self._connections.discard(connection)
             connection.model.reset()
             client.close()
+
+    def _tell_alive(self) -> None:
+        self._control.send(Word.ALIVE)
+        self._loop.call_later(ALIVE_SECONDS, self._tell_alive)
 
     def _let_go(self) -> None:
         """End connections that the model ended and nobody uses any more."""
