@@ -63,7 +63,7 @@ class Interpreter:
         self._decoders = [decoders(paths.get(name)) for name in port_names]
         self._model = configuration.model if configuration else ""
         self._ratio = configuration.sampleRatio if configuration else 0.0
-        self._schema = Schema(
+        self.schema = Schema(
             inputs=tuple(column.name for column in columns if column.role is ColumnRole.INPUT),
             outputs=tuple(
                 column.locator or OutputLocator()
@@ -71,6 +71,7 @@ class Interpreter:
                 if column.role is not ColumnRole.INPUT
             ),
         )
+        """What is looked for in messages."""
 
     def concerns(self, exchange: Exchange) -> bool:
         """Return whether a request is for the monitored model, or for none by name.
@@ -90,7 +91,7 @@ class Interpreter:
     def samples(self, exchange: Exchange) -> bool:
         """Return whether a request's bodies are to be decoded."""
         target = self._target(exchange)
-        readable = bool(self._schema.inputs) or _generates(target)
+        readable = bool(self.schema.inputs) or _generates(target)
         return readable and target.inference and self.concerns(exchange) and self._drawn(exchange)
 
     def decode(self, exchange: Exchange) -> Decoded:
@@ -123,7 +124,7 @@ class Interpreter:
         )
         recognition = self._target(exchange).recognition or recognise(call)
         decoder = self._decoders[exchange.port][recognition.protocol]
-        return Decoded(decoder.decode(call, self._schema), recognition)
+        return Decoded(decoder.decode(call, self.schema), recognition)
 
     def _target(self, exchange: Exchange) -> Target:
         target = exchange.target
