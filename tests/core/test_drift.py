@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -315,9 +316,42 @@ def test_too_few_rows_are_neither_healthy_nor_drift(profile: Profile) -> None:
 
 def test_a_column_without_values_to_compare_is_unknown() -> None:
     built = build_profile({"note": [f"text {number}" for number in range(3000)]})
-    monitor = Monitor(built)
+    note = msgspec.structs.replace(built.columns[0], cuts=[], cells=[])
+    monitor = Monitor(msgspec.structs.replace(built, columns=[note]))
     found = monitor.see(lambda _, size: {"note": ["a"] * size})
     assert found.reason == "ColumnKindUnsupported"
+
+
+def texts(longest: int) -> Draw:
+    def rows(draw: np.random.Generator, size: int) -> dict[str, Any]:
+        lengths = draw.integers(10, longest, size)
+        return {"note": [f"{draw.integers(10**9):09}" + "x" * length for length in lengths]}
+
+    return rows
+
+
+def test_text_that_becomes_longer_drifts() -> None:
+    built = build_profile(texts(100)(np.random.default_rng(0), 20_000))
+    monitor = Monitor(built)
+    calm = [monitor.see(texts(100), 500) for _ in range(20)]
+    assert {verdict.outcome for verdict in calm} == {Outcome.NO_BREACH}
+    found = [monitor.see(texts(150), 500) for _ in range(20)][-1]
+    assert found.outcome is Outcome.BREACH
+    assert [finding.column for finding in found.findings] == ["note"]
+
+
+def test_a_collector_that_does_not_count_lengths_yet_is_no_evidence() -> None:
+    built = build_profile(
+        {**texts(100)(np.random.default_rng(0), 5000), "x": np.arange(5000) % 100}
+    )
+    monitor = Monitor(built)
+    outcomes = set()
+    for number in range(5):
+        made = rows_pane(built, number, {"note": ["a" * 500] * 500, "x": np.arange(500) % 100})
+        note = msgspec.structs.replace(made.columns["note"], cells=[])
+        older = msgspec.structs.replace(made, columns={**made.columns, "note": note})
+        outcomes.add(monitor.judge(tick(number, older)).outcome)
+    assert outcomes == {Outcome.NO_BREACH}
 
 
 def test_evidence_is_small() -> None:

@@ -217,19 +217,52 @@ def test_times_are_in_the_profile() -> None:
         ([5.0] * ROWS, "one value only"),
         (["a"] * ROWS, "one value only"),
         (np.arange(ROWS), "looks like an identifier"),
-        ([f"user-{number}" for number in range(ROWS)], "text or an identifier"),
+        ([f"{number:09}-" for number in range(ROWS)], "has the same length"),
+        ([f"user-{number}" for number in range(ROWS)], "only the length is watched"),
         ([None] * ROWS, "no values"),
         ([1.5, 2.5], "only 2 values"),
     ],
-    ids=["constant", "constant text", "identifier", "text", "missing", "few"],
+    ids=["constant", "constant text", "identifier", "code", "text", "missing", "few"],
 )
 def test_what_cannot_be_watched_well_is_said(values: Any, words: str) -> None:
     assert any(words in warning for warning in column(values).warnings)
 
 
-def test_free_text_is_not_counted_in_cells() -> None:
-    built = column([f"user-{number}" for number in range(ROWS)])
-    assert (built.kind, built.cells, built.categories) == (ColumnKind.TEXT, [], [])
+def test_of_free_text_only_lengths_are_kept() -> None:
+    values = [None, *(f"user-{number}" for number in range(ROWS))]
+    built = column(values)
+    assert (built.kind, built.categories) == (ColumnKind.TEXT, [])
+    assert (built.rows, built.missing) == (ROWS + 1, 1)
+    assert built.cuts == [6.0, 8.0, 9.0]
+    assert built.cells == [10, 990, ROWS - 1000, 0]
+    assert "user" not in canonical(Profile(rows=ROWS, columns=[built])).decode()
+    counter = ColumnCounter(built.kind, cuts=built.cuts)
+    counter.add(values)
+    counts = counter.counts()
+    assert (counts.cells, counts.missing, counts.rows) == (built.cells, built.missing, built.rows)
+    assert (counts.total, counts.squares) == (built.total, built.squares)
+
+
+def test_lengths_of_text_may_depend_on_time() -> None:
+    draw = np.random.default_rng(0)
+    lengths = np.repeat(draw.integers(1, 40, ROWS // 50), 50)
+    texts = [f"{number:05}" + "x" * int(length) for number, length in enumerate(lengths)]
+    built = build_profile({"note": texts}, times=MINUTES).columns[0]
+    assert built.phi > 5
+    assert all(len(each.low) == len(built.cuts) for each in built.envelopes)
+    profile = build_profile({"note": texts}, times=MINUTES)
+    assert load_profile(canonical(profile)) == profile
+
+
+def test_profiles_that_do_not_watch_lengths_are_still_read() -> None:
+    text = ColumnProfile(name="note", kind=ColumnKind.TEXT, role=ColumnRole.INPUT, rows=10)
+    profile = Profile(rows=10, columns=[text])
+    assert load_profile(canonical(profile)) == profile
+
+
+def test_one_absurd_number_does_not_spoil_the_sums() -> None:
+    built = column([1.0, 2.0, 1e300])
+    assert (built.total, built.squares) == (3.0, 5.0)
 
 
 def test_a_baseline_of_hours_says_that_it_knows_only_those() -> None:

@@ -45,8 +45,9 @@ def _column_warnings(profile: Profile) -> list[str]:
 
 
 def _values(column: ColumnProfile) -> str:
-    if column.kind is ColumnKind.NUMERIC and column.cuts:
-        return f"{column.cuts[0]:g} … {column.cuts[-1]:g}, {len(column.cuts)} cuts"
+    if column.kind.ordered and column.cuts:
+        what = "length " if column.kind is ColumnKind.TEXT else ""
+        return f"{what}{column.cuts[0]:g} … {column.cuts[-1]:g}, {len(column.cuts)} cuts"
     if column.kind is ColumnKind.CATEGORICAL:
         named = ", ".join(column.categories[:NAMED_CATEGORIES])
         more = len(column.categories) - NAMED_CATEGORIES

@@ -9,7 +9,7 @@ from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import DistanceOptions, DistanceStatistic, Metric
 from modelmonitor.core.drift_plan import envelope_for
 from modelmonitor.core.judging import Measurement, Refusal, judged, too_few, unknown, words_of
-from modelmonitor.core.profile import ColumnKind, ColumnProfile
+from modelmonitor.core.profile import ColumnProfile
 from modelmonitor.core.rows import Reference, counted, missing_columns
 from modelmonitor.core.statistics.distances import (
     Distance,
@@ -68,7 +68,7 @@ def distance(
     Parameters
     ----------
     column
-        Numeric or, but for Kolmogorov-Smirnov, categorical.
+        Numeric, text or, but for Kolmogorov-Smirnov, categorical.
     statistic
         Which distance. PSI and Jensen-Shannon take the baseline's quantile cells, open at both
         ends: the cells below the minimum and above the maximum join their neighbours.
@@ -79,9 +79,7 @@ def distance(
     """
     before = np.asarray(column.cells, np.int64)
     if statistic is not DistanceStatistic.KOLMOGOROV_SMIRNOV:
-        keep = (
-            _merged_cells(before) if column.kind is ColumnKind.NUMERIC else _filled(before, cells)
-        )
+        keep = _merged_cells(before) if column.kind.ordered else _filled(before, cells)
         before, cells = np.add.reduceat(before, keep), np.add.reduceat(cells, keep)
     return STATISTICS[statistic](before, cells, worth)
 
@@ -116,8 +114,7 @@ def _unsuited(column: ColumnProfile, statistic: DistanceStatistic) -> Refusal | 
             VerdictReason.COLUMN_KIND_UNSUPPORTED,
             f"column {column.name} has no values in the baseline that are counted",
         )
-    ordered = column.kind is ColumnKind.NUMERIC
-    if statistic is DistanceStatistic.KOLMOGOROV_SMIRNOV and not ordered:
+    if statistic is DistanceStatistic.KOLMOGOROV_SMIRNOV and not column.kind.ordered:
         return Refusal(
             VerdictReason.COLUMN_KIND_UNSUPPORTED,
             f"column {column.name} is categorical: use PSI or JensenShannon",

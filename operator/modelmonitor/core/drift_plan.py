@@ -18,7 +18,7 @@ from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
 from modelmonitor.api.v1alpha1.metrics import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
 from modelmonitor.core.panes import ColumnTotals
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, Envelope, Profile
+from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
 from modelmonitor.core.rows import counted, selected
 from modelmonitor.core.statistics.edetector import Indices, Sides, sides_of
 from modelmonitor.core.statistics.shares import (
@@ -183,11 +183,11 @@ def pace_of(profile: Profile) -> float:
 def column_hits(column: ColumnProfile, totals: ColumnTotals) -> Counts:
     """Return the counts behind a column's shares.
 
-    A numeric column has one share more than cuts: the part below the minimum, which the cell that
+    An ordered column has one share more than cuts: the part below the minimum, which the cell that
     ends at the minimum does not show where many values are the minimum itself.
     """
     hits = share_counts(column.kind, totals.cells)
-    if column.kind is ColumnKind.NUMERIC:
+    if column.kind.ordered:
         return np.concatenate([np.array([totals.below], np.int64), hits])
     return hits
 
@@ -229,8 +229,7 @@ def _pooled(column: ColumnProfile) -> Floats:
 
 def _with_below(column: ColumnProfile, bounds: Floats | Sequence[float]) -> Floats:
     """Return bounds of a column's shares with that of the part below the minimum: none was."""
-    numeric = column.kind is ColumnKind.NUMERIC
-    return np.concatenate([np.zeros(1 if numeric else 0), np.asarray(bounds)])
+    return np.concatenate([np.zeros(1 if column.kind.ordered else 0), np.asarray(bounds)])
 
 
 def _worth(envelopes: Sequence[Envelope | None]) -> Floats:

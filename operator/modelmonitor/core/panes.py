@@ -7,7 +7,7 @@ different things. Addition is associative and commutative, so the order of arriv
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 import numpy as np
@@ -263,10 +263,17 @@ def fits(pane: Pane, profile: Profile) -> bool:
     )
 
 
-def empty_totals(column: ColumnProfile) -> ColumnTotals:
-    """Return the totals of no pane, in the cells of a profile's column."""
+def in_cells_of(column: ColumnProfile, totals: ColumnTotals | None) -> ColumnTotals:
+    """Return totals in the cells of a profile's column; None: of no pane.
+
+    A pane may say nothing about cells, as older collectors do of text: then none has a value.
+    """
     cells = len(column.cells) if column.kind is not ColumnKind.IGNORED else 0
-    return ColumnTotals(cells=np.zeros(cells, np.int64))
+    if totals is None:
+        return ColumnTotals(cells=np.zeros(cells, np.int64))
+    if totals.cells.size == cells:
+        return totals
+    return replace(totals, cells=np.zeros(cells, np.int64))
 
 
 def _traffic(pane: Pane) -> Traffic:

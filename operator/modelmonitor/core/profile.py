@@ -33,6 +33,11 @@ class ColumnKind(StrEnum):
     TEXT = "Text"
     IGNORED = "Ignored"
 
+    @property
+    def ordered(self) -> bool:
+        """Whether cells lie between cut points: of numbers, or of the lengths of text."""
+        return self in {ColumnKind.NUMERIC, ColumnKind.TEXT}
+
 
 class ColumnRole(StrEnum):
     """Where a column stands in the serving schema."""
@@ -54,8 +59,8 @@ class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one column's shares did over the baseline's own blocks of one length.
 
-    A numeric column has one share per cut (the part of the values at or below it), a categorical
-    one per cell.
+    A numeric or text column has one share per cut (the part of the values at or below it), a
+    categorical one per cell.
     """
 
     seconds: float
@@ -80,13 +85,14 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Rows of the baseline, missing ones included."""
     missing: int = 0
     cuts: list[float] = []
-    """Numeric: minimum, quantile edges, maximum; strictly increasing; finite."""
+    """Numeric: minimum, quantile edges, maximum; strictly increasing; finite. Text: the same of
+    lengths in characters; empty in profiles that do not watch lengths."""
     categories: list[str] = []
     """Categorical: known values as `core.columns` writes them, most frequent first."""
     complete: bool = True
     """Categorical: every baseline value is listed, so that an unlisted one is new."""
     cells: list[int] = []
-    """Counts as in `ColumnCounts.cells`: cuts + 1, or categories + 1."""
+    """Counts as in `ColumnCounts.cells`: cuts + 1, or categories + 1; none of text without cuts."""
     total: float = 0.0
     squares: float = 0.0
     phi: float = 1.0
@@ -215,6 +221,7 @@ def _check_column(column: ColumnProfile) -> None:
         raise InvalidProfileError(f"{where}.categories: values have at most {MAX_NAME} characters")
     expected = {
         ColumnKind.NUMERIC: len(column.cuts) + 1,
+        ColumnKind.TEXT: len(column.cuts) + 1 if column.cuts else 0,
         ColumnKind.CATEGORICAL: len(column.categories) + 1,
     }.get(column.kind, 0)
     if len(column.cells) != expected:
@@ -231,7 +238,7 @@ def _check_column(column: ColumnProfile) -> None:
 
 
 def _check_envelope(envelope: Envelope, column: ColumnProfile, where: str) -> None:
-    shares = len(column.cells) - (1 if column.kind is ColumnKind.NUMERIC else 0)
+    shares = len(column.cuts) if column.kind.ordered else len(column.cells)
     if len(envelope.low) != shares or len(envelope.high) != shares:
         raise InvalidProfileError(f"{where}: low and high must have {shares} shares")
     if not all(

@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.columns import category_text
+from modelmonitor.core.columns import ColumnCounter, category_text, cells_of
 from modelmonitor.core.profile import (
     MAX_NAME,
     ColumnKind,
@@ -229,27 +229,46 @@ def _few_whole_numbers(values: Values) -> bool:
 
 
 def _numeric(values: Floats, wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfile:
-    present = ~np.isnan(values)
+    column = _ordered(ColumnKind.NUMERIC, values, wish, parts)
     finite = values[np.isfinite(values)]
-    cuts = _cuts(finite)
+    return msgspec.structs.replace(column, warnings=_numeric_warnings(finite))
+
+
+def _text(texts: Sequence[str | None], wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfile:
+    """Return the profile of text: of its lengths, and of nothing else."""
+    lengths = np.array([np.nan if text is None else len(text) for text in texts], np.float64)
+    column = _ordered(ColumnKind.TEXT, lengths, wish, parts)
+    warnings = ["most values differ: of this text or identifier only the length is watched"]
+    if len(column.cuts) == 1:
+        warnings.append("every value has the same length: any other one will be reported")
+    return msgspec.structs.replace(column, warnings=warnings)
+
+
+def _ordered(
+    kind: ColumnKind, values: Floats, wish: _Wish, parts: Sequence[Blocks]
+) -> ColumnProfile:
+    """Return the profile of numbers, or of the lengths of text, counted as collectors do."""
+    present = ~np.isnan(values)
+    cuts = [float(cut) for cut in _cuts(values[np.isfinite(values)])]
     cells = np.full(values.shape, -1, np.int64)
-    cells[present] = np.searchsorted(cuts, values[present], side="left")
-    counts = np.bincount(cells[present], minlength=cuts.size + 1)
-    phi, envelopes = _dependence(ColumnKind.NUMERIC, cells, cuts.size + 1, parts)
+    cells[present] = cells_of(values[present], cuts)
+    counter = ColumnCounter(ColumnKind.NUMERIC, cuts=cuts)
+    counter.add(values)
+    counts = counter.counts()
+    phi, envelopes = _dependence(kind, cells, len(cuts) + 1, parts)
     return ColumnProfile(
         name=wish.name,
-        kind=ColumnKind.NUMERIC,
+        kind=kind,
         role=wish.role,
         locator=wish.locator,
-        rows=values.size,
-        missing=int((~present).sum()),
-        cuts=[float(cut) for cut in cuts],
-        cells=[int(count) for count in counts],
-        total=float(finite.sum()),
-        squares=float((finite**2).sum()),
+        rows=counts.rows,
+        missing=counts.missing,
+        cuts=cuts,
+        cells=counts.cells,
+        total=counts.total,
+        squares=counts.squares,
         phi=phi,
         envelopes=envelopes,
-        warnings=_numeric_warnings(finite),
     )
 
 
@@ -285,17 +304,8 @@ def _categorical(
         return_inverse=True,
         return_counts=True,
     )
-    base = ColumnProfile(
-        name=wish.name,
-        kind=ColumnKind.TEXT,
-        role=wish.role,
-        locator=wish.locator,
-        rows=len(texts),
-        missing=int((~present).sum()),
-    )
     if distinct.size > CATEGORY_LIMIT and 2 * distinct.size > index.size:
-        sentence = "most values differ: the column is taken for text or an identifier, not watched"
-        return msgspec.structs.replace(base, warnings=[sentence])
+        return _text(texts, wish, parts)
     # Most frequent first, equally frequent ones by name, so that equal data gives equal profiles.
     order = np.lexsort((distinct, -counts))
     listed = [place for place in order if len(distinct[place]) <= MAX_NAME][:CATEGORY_LIMIT]
@@ -304,9 +314,13 @@ def _categorical(
     cells = np.full(len(texts), -1, np.int64)
     cells[present] = rank[index]
     phi, envelopes = _dependence(ColumnKind.CATEGORICAL, cells, len(listed) + 1, parts)
-    return msgspec.structs.replace(
-        base,
+    return ColumnProfile(
+        name=wish.name,
         kind=ColumnKind.CATEGORICAL,
+        role=wish.role,
+        locator=wish.locator,
+        rows=len(texts),
+        missing=int((~present).sum()),
         categories=[str(distinct[place]) for place in listed],
         complete=len(listed) == distinct.size,
         cells=[int(count) for count in np.bincount(rank[index], minlength=len(listed) + 1)],

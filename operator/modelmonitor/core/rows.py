@@ -10,8 +10,8 @@ from modelmonitor.core.panes import (
     NOTHING,
     ColumnTotals,
     columns_of,
-    empty_totals,
     fits,
+    in_cells_of,
     sum_columns,
     sum_traffic,
 )
@@ -19,8 +19,8 @@ from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
 from modelmonitor.core.windows import Tick, Window, decoded_share
 from modelmonitor.core.wire.pane import Pane
 
-COUNTED = frozenset({ColumnKind.NUMERIC, ColumnKind.CATEGORICAL})
-"""Kinds whose values are counted in cells."""
+COUNTED = frozenset({ColumnKind.NUMERIC, ColumnKind.CATEGORICAL, ColumnKind.TEXT})
+"""Kinds whose values are counted in cells; of text, the lengths, where the baseline has cuts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Reference:
         if origin not in tick.sums:
             found = columns_of(self.panes(tick))
             tick.sums[origin] = {
-                column.name: found.get(column.name, empty_totals(column))
+                column.name: in_cells_of(column, found.get(column.name))
                 for column in self.profile.columns
             }
         return tick.sums[origin]

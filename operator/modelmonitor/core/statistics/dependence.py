@@ -123,7 +123,7 @@ def curve_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> lis
     Parameters
     ----------
     kind
-        Numeric (shares are cumulative) or Categorical.
+        Numeric or Text (shares are cumulative), or Categorical.
     cells
         Cell of each row's value, shape `(n_rows,)`; -1 where the row has no value.
     n_cells
@@ -164,7 +164,7 @@ def _share_counts_by_block(
     """Return counts of each share in each block, shape `(n_shares, n_blocks)`."""
     flat = np.bincount(held * n_blocks + index, minlength=n_cells * n_blocks)
     counts: Ints = flat.reshape(n_cells, n_blocks).astype(np.int64)
-    if kind is ColumnKind.NUMERIC:
+    if kind.ordered:
         return np.cumsum(counts, axis=0)[:-1]
     return counts
 

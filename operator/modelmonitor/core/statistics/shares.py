@@ -1,7 +1,8 @@
 """Shares: the numbers between 0 and 1 that drift moves.
 
-A numeric column has one share per cut point, the part of the values at or below it. A categorical
-column has one share per cell, the part of the values in it; the last cell holds what is not listed.
+A numeric column has one share per cut point, the part of the values at or below it; so has a text
+column, of lengths. A categorical column has one share per cell, the part of the values in it; the
+last cell holds what is not listed.
 """
 
 import math
@@ -21,17 +22,17 @@ def share_counts(kind: ColumnKind, cells: Counts) -> Counts:
     Parameters
     ----------
     kind
-        Numeric or Categorical.
+        Numeric, Text or Categorical.
     cells
         Counts, shape `(…, n_cells)`.
 
     Returns
     -------
     NDArray
-        Shape `(…, n_cells - 1)` for numeric columns, one per cut; `(…, n_cells)` for categorical
-        ones.
+        Shape `(…, n_cells - 1)` for numeric and text columns, one per cut; `(…, n_cells)` for
+        categorical ones.
     """
-    if kind is ColumnKind.NUMERIC:
+    if kind.ordered:
         return np.cumsum(cells, axis=-1)[..., :-1]
     return cells
 
