@@ -35,7 +35,8 @@ RETRAINING: Body = {
         }
     },
 }
-# Both people may edit monitors by the chart's roles; only the engineer may create Jobs.
+# Both people may edit monitors by the chart's roles; only the engineer may create Jobs, and patch
+# Deployments.
 GRANTS = """
 apiVersion: v1
 kind: List
@@ -57,7 +58,9 @@ items:
 - apiVersion: rbac.authorization.k8s.io/v1
   kind: ClusterRole
   metadata: {name: test-jobs}
-  rules: [{apiGroups: [batch], resources: [jobs], verbs: [create]}]
+  rules:
+  - {apiGroups: [batch], resources: [jobs], verbs: [create]}
+  - {apiGroups: [apps], resources: [deployments], verbs: [patch]}
 - apiVersion: rbac.authorization.k8s.io/v1
   kind: ClusterRoleBinding
   metadata: {name: test-jobs}
@@ -191,6 +194,31 @@ def test_who_may_create_jobs_may_change_retraining(server: Server, existing: Bod
     changed["spec"]["retraining"]["cooldown"] = "48h"
 
     assert server.write("replace", changed, "engineer") == ""
+
+
+def restarting(body: Body, kind: str = "Deployment") -> Body:
+    """Return the monitor with a wish to restart its target's pods."""
+    asking = deepcopy(body)
+    asking["spec"]["targetRef"]["kind"] = kind
+    asking["spec"]["collection"]["restart"] = "Once"
+    return asking
+
+
+def test_a_restart_needs_the_right_to_patch_the_target(server: Server) -> None:
+    refused = (
+        "spec.collection.restart Once recreates pods, and monitor-editor may not patch "
+        "deployments in models: ask for the right to patch deployments.apps there"
+    )
+    asking = restarting(monitor("asks"))
+
+    assert refused in server.write("create", asking, "monitor-editor")
+    assert server.write("create", monitor("asks"), "monitor-editor") == ""
+    assert refused in server.write("replace", asking, "monitor-editor")
+    assert server.write("replace", asking, "engineer") == ""
+    asking["spec"]["suspend"] = True
+    assert server.write("replace", asking, "monitor-editor") == ""
+    refusal = server.write("create", restarting(monitor("set"), "StatefulSet"), "engineer")
+    assert "engineer may not patch statefulsets" in refusal
 
 
 def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(

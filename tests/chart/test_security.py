@@ -112,6 +112,26 @@ def test_workloads_are_only_read(render: Render) -> None:
 
 
 @every_choice
+def test_workloads_may_be_restarted_only_where_the_administrator_lets_the_controller(
+    render: Render, values: tuple[str, ...]
+) -> None:
+    def granted(*more: str) -> set[tuple[str, str, str]]:
+        return {
+            (role["metadata"]["name"], verb, resource)
+            for _, role, rule in _granted(render(*values, *more))
+            for verb in rule["verbs"]
+            for resource in rule["resources"]
+        }
+
+    name = "modelmonitor-restart"
+    assert granted("restart.enabled=true") - granted() == {
+        (name, "patch", "deployments"),
+        (name, "patch", "statefulsets"),
+        (name, "create", "pods"),
+    }
+
+
+@every_choice
 def test_network_policies_are_only_listed_where_monitors_are(
     render: Render, values: tuple[str, ...]
 ) -> None:

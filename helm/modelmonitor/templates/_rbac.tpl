@@ -46,6 +46,18 @@
   verbs: [create, list]
 {{- end -}}
 
+{{/* What the controller may do for `spec.collection.restart: Once`, if the administrator lets it. */}}
+{{- define "modelmonitor.restartRules" -}}
+# One annotation of the pod template, by a field manager of its own.
+- apiGroups: [apps]
+  resources: [deployments, statefulsets]
+  verbs: [patch]
+# Dry runs only: a pod that comes back with a collector shows that restarting leads to one.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [create]
+{{- end -}}
+
 {{/* What the injector may do where monitors are. */}}
 {{- define "modelmonitor.injectorRules" -}}
 - apiGroups: [modelmonitor.dev]
