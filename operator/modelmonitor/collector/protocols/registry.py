@@ -20,11 +20,8 @@ from modelmonitor.collector.protocols.recognition import (
     MLFLOW,
     OPEN_INFERENCE,
     OPENAI,
-    Target,
 )
 from modelmonitor.core.wire.configuration import JSONPaths
-
-__all__ = ["PROTOCOLS", "Target", "decoders"]
 
 PROTOCOLS: Final = (AUTO, OPEN_INFERENCE, KSERVE_V1, MLFLOW, OPENAI, JSON)
 """What a port may be configured to speak."""
