@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from .shell import ClusterError, log, run, step
@@ -29,9 +30,15 @@ _NEEDED = {
 _PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
-def ensure_packages() -> None:
-    """Install what is missing; does nothing, and needs no root, where nothing is."""
-    missing = missing_packages()
+def ensure_packages(needed: Mapping[str, str] = _NEEDED) -> None:
+    """Install what is missing; does nothing, and needs no root, where nothing is.
+
+    Parameters
+    ----------
+    needed
+        Program, or absolute path of a file → Debian package that brings it.
+    """
+    missing = missing_packages(needed)
     if not missing:
         log.info("all packages are there")
         return
@@ -48,12 +55,12 @@ def ensure_packages() -> None:
         run(*apt, "install", "-y", "--no-install-recommends", *missing, env=environment)
 
 
-def missing_packages() -> list[str]:
+def missing_packages(needed: Mapping[str, str] = _NEEDED) -> list[str]:
     """Return the packages whose program or file is missing, sorted."""
-    return sorted({package for needed, package in _NEEDED.items() if not _exists(needed)})
+    return sorted({package for name, package in needed.items() if not _exists(name)})
 
 
-def _exists(needed: str) -> bool:
-    if needed.startswith("/"):
-        return Path(needed).exists()
-    return shutil.which(needed, path=_PATH) is not None
+def _exists(name: str) -> bool:
+    if name.startswith("/"):
+        return Path(name).exists()
+    return shutil.which(name, path=_PATH) is not None

@@ -1,0 +1,1 @@
+"""What the data path costs, beside what users would run otherwise: `make bench-dataplane`."""
