@@ -5,12 +5,15 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
+from httptools import HttpRequestParser, HttpResponseParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.collector.observer.bodies import Body, BodyKeeper
+from modelmonitor.collector.observer.bodies import MAX_PARTS, MAX_TIMES, Body, BodyKeeper
+from modelmonitor.collector.observer.chunks import MAX_LINE
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.framing import Connection
+from modelmonitor.collector.observer.headers import KEPT_HEADERS, MAX_HEAD, MAX_HEADERS
 
 REQUEST = b"POST /v2/models/m/infer?x=1 HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\n"
 CHUNKED_BODY = b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
@@ -243,3 +246,201 @@ def test_all_bodies_together_have_a_limit() -> None:
             keeper.keep(body, bytes(1024 * 1024))
     assert keeper.kept <= 32 * 1024 * 1024
     assert [body.too_large for body in bodies].count(True) == 10
+
+
+def test_responses_to_head_have_no_body_wherever_they_are_in_a_read() -> None:
+    following, sink = connection()
+    get, head = REQUESTS[2], REQUESTS[3]
+    following.request_bytes(get + head + head + get, 10)
+    announced = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    following.response_bytes(announced + b"ok" + announced + announced + announced + b"ok", 20)
+    assert [exchange.method for exchange in sink.exchanges] == [b"GET", b"HEAD", b"HEAD", b"GET"]
+    assert [exchange.response.content() for exchange in sink.exchanges] == [b"ok", b"", b"", b"ok"]
+
+
+def test_a_stream_of_events_has_the_times_of_its_parts() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0], 10)
+    following.response_bytes(
+        b"HTTP/1.1 200 OK\r\nContent-Type: Text/Event-Stream; charset=utf-8\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        20,
+    )
+    following.response_bytes(b"9\r\ndata: a\n\n\r\n", 30)
+    following.response_bytes(b"9\r\ndata: b\n\n\r\n0\r\nX-Trailer: t\r\n\r\n", 40)
+    (exchange,) = sink.exchanges
+    assert exchange.response.content() == b"data: a\n\ndata: b\n\n"
+    assert exchange.response.times == [(0, 30), (9, 40)]
+    assert (exchange.request_end, exchange.first_byte, exchange.response_end) == (10, 20, 40)
+
+
+def test_only_so_many_parts_of_a_stream_have_times() -> None:
+    keeper = BodyKeeper()
+    body = Body(wanted=True, timed=True)
+    for number in range(3 * MAX_TIMES):
+        keeper.keep(body, b"ab", number)
+    assert body.times == [(2 * number, number) for number in range(MAX_TIMES)]
+    assert body.content() == b"ab" * 3 * MAX_TIMES
+    assert len(body.parts) <= MAX_PARTS
+
+
+def test_a_request_that_was_answered_early_keeps_nothing_of_what_it_still_sends() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUEST + b"Content-Length: 500\r\n\r\n", 10)
+    following.response_bytes(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n", 20)
+    (exchange,) = sink.exchanges
+    sink.bodies.release(exchange.request)
+    following.request_bytes(bytes(500) + REQUESTS[2], 30)
+    following.response_bytes(RESPONSES[2], 40)
+    assert [exchange.code for exchange in sink.exchanges] == ["413", "204"]
+    assert sink.bodies.kept == 0
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        REQUEST + b"X: " + b"y" * MAX_HEAD,
+        REQUEST + b"X: y\r\n" * (MAX_HEADERS + 1) + b"\r\n",
+        b"POST / HTTP/1.1\r\nHost: m\r\nNo colon\r\n",
+        b"BREW /pot HTTP/1.1\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        REQUEST + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+        REQUEST + b"Transfer-Encoding: chunked\r\n\r\n3\r\nabcd\r\n",
+        REQUEST + b"Transfer-Encoding: chunked\r\n\r\n1;" + b"x" * MAX_LINE,
+        REQUEST + b"Transfer-Encoding: chunked\r\n\r\n0\r\n" + b"A: b\r\n" * (MAX_HEAD // 6 + 1),
+    ],
+)
+def test_what_is_no_request_or_too_large_a_one_makes_the_connection_unreadable(
+    begun: bytes,
+) -> None:
+    following, sink = connection()
+    following.request_bytes(begun, 10)
+    assert not following.readable
+    assert sink.unread_bytes == len(begun)
+
+
+def test_the_end_of_a_tunnel_s_head_is_the_end_of_http() -> None:
+    following, sink = connection()
+    following.request_bytes(b"CONNECT db:5432 HTTP/1.1\r\nHost: db:5432\r\n\r\n", 10)
+    following.response_bytes(b"HTTP/1.1 200 OK\r\n\r\n\x00\x00", 20)
+    following.request_bytes(b"\x00\x01", 30)
+    assert [exchange.code for exchange in sink.exchanges] == ["200"]
+    assert following.readable
+
+
+def test_what_says_too_much_before_anybody_asks_is_unreadable() -> None:
+    following, sink = connection()
+    for _ in range(3):
+        following.response_bytes(bytes(MAX_HEAD // 2), 10)
+    assert not following.readable
+    assert sink.unread_bytes == 3 * (MAX_HEAD // 2)
+
+
+class Heard:
+    """What httptools makes of a whole stream: the oracle."""
+
+    def __init__(self) -> None:
+        self.messages: list[tuple[bytes, dict[bytes, bytes], bytes]] = []
+        self._url, self._body = b"", b""
+        self._headers: dict[bytes, bytes] = {}
+
+    def on_message_begin(self) -> None:
+        self._url, self._body, self._headers = b"", b"", {}
+
+    def on_url(self, url: bytes) -> None:
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._body and name.lower() in KEPT_HEADERS:
+            self._headers[name.lower()] = value
+
+    def on_body(self, data: bytes) -> None:
+        self._body += data
+
+    def on_message_complete(self) -> None:
+        self.messages.append((self._url, self._headers, self._body))
+
+
+token = st.text("abcXYZ019-", min_size=1, max_size=8).map(str.encode)
+header = st.tuples(
+    st.one_of(token.map(b"x-".__add__), st.sampled_from([b"Content-Type", b"X-Request-ID"])),
+    st.one_of(token, st.just(b""), st.just(b" spaced  out "), st.just(b"\xc3\xa9")),
+)
+body_of = st.binary(max_size=40)
+
+
+@st.composite
+def framed(draw: st.DrawFn) -> bytes:
+    """Return headers and a body, framed by length, in chunks, or absent."""
+    lines = b"".join(b"%s: %s\r\n" % pair for pair in draw(st.lists(header, max_size=4)))
+    kind = draw(st.sampled_from(["none", "length", "chunks", "codings"]))
+    body = draw(body_of)
+    if kind == "none":
+        return lines + b"\r\n"
+    if kind == "length":
+        spaces = draw(st.sampled_from([b"", b" ", b"\t "]))
+        return lines + b"content-length:%s%d%s\r\n\r\n" % (spaces, len(body), spaces) + body
+    coding = b"chunked" if kind == "chunks" else b"gzip, Chunked"
+    chunks = b""
+    while body:
+        size = draw(st.integers(1, len(body)))
+        extension = draw(st.sampled_from([b"", b";a=b", b';q="x"']))
+        number = draw(st.sampled_from([b"%x", b"%X", b"00%x"])) % size
+        chunks += number + extension + b"\r\n" + body[:size] + b"\r\n"
+        body = body[size:]
+    trailer = draw(st.sampled_from([b"", b"X-Sum: 1\r\n"]))
+    return (
+        lines
+        + b"Transfer-Encoding: "
+        + coding
+        + b"\r\n\r\n"
+        + chunks
+        + b"0\r\n"
+        + trailer
+        + (b"\r\n")
+    )
+
+
+requests = st.builds(
+    lambda line, rest: line + rest,
+    st.sampled_from(
+        [b"POST /a?b=c HTTP/1.1\r\n", b"PUT /%20 HTTP/1.1\r\n", b"\r\nGET http://m/x HTTP/1.1\r\n"]
+    ),
+    framed(),
+)
+
+
+@given(st.lists(requests, min_size=1, max_size=5), st.integers(0, 10_000))
+def test_requests_are_what_httptools_says_they_are(sent: list[bytes], seed: int) -> None:
+    whole = b"".join(sent)
+    heard = Heard()
+    HttpRequestParser(heard).feed_data(whole)
+    following, sink = connection()
+    for piece in pieces(whole, random.Random(seed)):
+        following.request_bytes(piece, 10)
+    following.response_bytes(b"HTTP/1.1 204 No Content\r\n\r\n" * len(sent), 20)
+    assert [
+        (exchange.path, exchange.headers, exchange.request.content()) for exchange in sink.exchanges
+    ] == [(url.partition(b"?")[0], headers, body) for url, headers, body in heard.messages]
+
+
+responses = st.builds(
+    lambda line, rest: line + rest,
+    st.sampled_from([b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 404 \r\n", b"HTTP/1.1 503 No\r\n"]),
+    framed().filter(lambda rest: b"ength:" in rest or b"Encoding" in rest),
+)
+
+
+@given(st.lists(responses, min_size=1, max_size=5), st.integers(0, 10_000))
+def test_responses_are_what_httptools_says_they_are(sent: list[bytes], seed: int) -> None:
+    whole = b"".join(sent)
+    heard = Heard()
+    HttpResponseParser(heard).feed_data(whole)
+    following, sink = connection()
+    following.request_bytes(b"GET / HTTP/1.1\r\n\r\n" * len(sent), 10)
+    for piece in pieces(whole, random.Random(seed)):
+        following.response_bytes(piece, 20)
+    assert [
+        (exchange.response_headers, exchange.response.content()) for exchange in sink.exchanges
+    ] == [(headers, body) for _, headers, body in heard.messages]

@@ -97,6 +97,10 @@ class BlockReader:
         self._decoder.max_allowed_table_size = _NO_LIMIT
         self._remembered: dict[bytes, Fields] = {}
 
+    def entries(self) -> list[tuple[bytes, bytes]]:
+        """Return the table, newest entry first."""
+        return list(self._table.dynamic_entries)
+
     def read(self, block: bytes) -> Fields:
         """Return what a whole header block says.
 

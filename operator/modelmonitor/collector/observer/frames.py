@@ -36,7 +36,8 @@ _HEAD: Final = struct.Struct(">BHBBI")
 HEAD_BYTES: Final = _HEAD.size
 _STREAM: Final = 0x7FFF_FFFF
 _PRIORITY_BYTES: Final = 5
-_PROMISED_BYTES: Final = 4
+_STREAM_BYTES: Final = 4
+"""Of a stream's number in a payload."""
 _LENGTHS: Final = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _OF_CONNECTION: Final = frozenset({SETTINGS, PING, GOAWAY})
 _OF_STREAM: Final = frozenset({DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION})
@@ -142,35 +143,37 @@ class FrameWalker:
         high, low, kind, flags, stream = _HEAD.unpack_from(data, position)
         length: int = high << 16 | low
         stream &= _STREAM
-        if self._block is not None and (kind != CONTINUATION or stream != self._block_stream):
-            raise UnreadableError
-        if stream == 0 if kind in _OF_STREAM else stream != 0 and kind in _OF_CONNECTION:
-            raise UnreadableError
-        if length != _LENGTHS.get(kind, length):
-            raise UnreadableError
+        self._check(kind, stream, length)
         if kind == DATA:
             if flags & PADDED or available < length:
                 return self._begin_data(data, start, length, flags, stream)
             after = start + length
             self._receiver.data(stream, data[start:after], ended=bool(flags & END_STREAM))
             return after
-        needed = length if kind in _BLOCKS or kind == RST_STREAM else 0
-        if kind == GOAWAY:
-            needed = min(length, _GOAWAY_READ)
-        if needed > MAX_BLOCK:
-            raise UnreadableError
+        needed = _needed(kind, length)
         if available < needed:
             return -1
         after = start + needed
         self._skipped = length - needed
-        if kind in _BLOCKS:
-            self._headers(kind, flags, stream, data[start:after])
-        elif kind == RST_STREAM:
-            self._receiver.reset(stream, int.from_bytes(data[start:after], "big"))
-        elif kind == GOAWAY:
-            last = int.from_bytes(data[start : start + 4], "big") & _STREAM
-            self._receiver.going_away(last)
+        if needed or kind in _BLOCKS:
+            self._control(kind, flags, stream, data[start:after])
         return after
+
+    def _check(self, kind: int, stream: int, length: int) -> None:
+        if self._block is not None and (kind != CONTINUATION or stream != self._block_stream):
+            raise UnreadableError
+        if stream == 0 if kind in _OF_STREAM else stream != 0 and kind in _OF_CONNECTION:
+            raise UnreadableError
+        if length != _LENGTHS.get(kind, length):
+            raise UnreadableError
+
+    def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
+        if kind == RST_STREAM:
+            self._receiver.reset(stream, int.from_bytes(payload, "big"))
+        elif kind == GOAWAY:
+            self._receiver.going_away(int.from_bytes(payload[:_STREAM_BYTES], "big") & _STREAM)
+        else:
+            self._headers(kind, flags, stream, payload)
 
     def _begin_data(self, data: bytes, start: int, length: int, flags: int, stream: int) -> int:
         padding = 0
@@ -225,6 +228,17 @@ class FrameWalker:
             self._receiver.headers(stream, block, ended=self._block_ends)
 
 
+def _needed(kind: int, length: int) -> int:
+    """Return how many bytes of a frame's payload are needed at once."""
+    if kind in _BLOCKS:
+        if length > MAX_BLOCK:
+            raise UnreadableError
+        return length
+    if kind == RST_STREAM:
+        return length
+    return min(length, _GOAWAY_READ) if kind == GOAWAY else 0
+
+
 def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
     """Return the part of HEADERS or PUSH_PROMISE that belongs to the header block."""
     start, end = 0, len(payload)
@@ -233,7 +247,7 @@ def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
             raise UnreadableError
         start, end = 1, end - payload[0]
     if kind == PUSH_PROMISE:
-        start += _PROMISED_BYTES
+        start += _STREAM_BYTES
     elif flags & WITH_PRIORITY:
         start += _PRIORITY_BYTES
     if start > end:

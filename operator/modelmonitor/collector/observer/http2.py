@@ -197,7 +197,8 @@ class _Requests:
             exchange.request_complete = True
 
     def promised(self, block: bytes) -> None:
-        raise UnreadableError  # clients do not push
+        del block  # clients do not push
+        raise UnreadableError
 
     def data(self, stream: int, data: bytes, *, ended: bool) -> None:
         owner = self._owner
@@ -274,6 +275,7 @@ class _Past:
         self._blocks = blocks
 
     def headers(self, stream: int, block: bytes, *, ended: bool) -> None:
+        del stream, ended
         self._blocks.read(block)
 
     def promised(self, block: bytes) -> None:
