@@ -19,8 +19,10 @@ from modelmonitor.injector.api_server import ApiServer, ApiServerError
 from modelmonitor.injector.backoff import Backoff
 from modelmonitor.injector.gateway import KubernetesApiServer
 from modelmonitor.injector.keeper import CertificateKeeper, RootKeyKeeper
+from modelmonitor.injector.liveness import Heartbeats
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.plan import PlanBook
+from modelmonitor.injector.selftest import SelfTest
 from modelmonitor.injector.server import webhook_app
 from modelmonitor.injector.tls import HotCertificate
 from modelmonitor.injector.watch import MonitorWatch
@@ -37,22 +39,24 @@ FAREWELL: Final = 5.0
 logger = logging.getLogger(__name__)
 
 
-def _always_alive() -> str:
-    """Return nothing wrong: a restart mends no webhook that still answers its probe."""
-    return ""
-
-
 class Injector:
     """The parts of one replica, wired together."""
 
-    def __init__(self, settings: Settings, api: ApiServer) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        api: ApiServer,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.registry = CollectorRegistry()
         self.certificate = HotCertificate()
         self._metrics = InjectorMetrics(self.registry)
         self._plans = PlanBook()
         self._settings = settings
         self._api = api
-        self._admission = Admission(settings, self._plans, time.monotonic, __version__)
+        self._admission = Admission(settings, self._plans, monotonic, __version__)
+        self._self_test = SelfTest(settings, monotonic, __version__)
+        self._heartbeats = Heartbeats(monotonic)
         self._unlisted = set[str | None](settings.namespaces or (None,))
         self._leaving = False
 
@@ -64,7 +68,12 @@ class Injector:
             "there is no certificate yet": not self.certificate.loaded,
             "the controller has not published its public key yet": not self._admission.root_keys,
         }
-        return "; ".join(sentence for sentence, holds in missing.items() if holds)
+        waiting = "; ".join(sentence for sentence, holds in missing.items() if holds)
+        return waiting or self._self_test.problem(self._admission.root_keys)
+
+    def stuck(self) -> str:
+        """Return why the process should be started anew; empty if it should not."""
+        return self._heartbeats.problem()
 
     def leave(self) -> None:
         """Report unready from now on."""
@@ -72,7 +81,7 @@ class Injector:
 
     def health(self) -> web.Application:
         """Return the server of health and metrics."""
-        return probe_app(_always_alive, self.problem, self.registry)
+        return probe_app(self.stuck, self.problem, self.registry)
 
     def webhook(self) -> web.Application:
         """Return the server of the webhook."""
@@ -95,11 +104,14 @@ class Injector:
             self._metrics,
             namespace,
             on_listed=lambda: self._unlisted.discard(namespace),
+            alive=self._heartbeats.loop(f"watch of monitors in {namespace or 'all namespaces'}"),
         )
 
     async def _repeat(self, what: str, step: Callable[[], Awaitable[bool]]) -> None:
         backoff = Backoff(RETRY_INTERVAL, KEEP_INTERVAL)
+        alive = self._heartbeats.loop(what)
         while True:
+            alive()
             try:
                 delay = KEEP_INTERVAL if await step() else RETRY_INTERVAL
                 backoff.reset()

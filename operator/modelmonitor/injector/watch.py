@@ -31,18 +31,21 @@ class MonitorWatch:
         metrics: InjectorMetrics,
         namespace: str | None = None,
         on_listed: Callable[[], None] = lambda: None,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
         self._api = api
         self._plans = plans
         self._metrics = metrics
         self._namespace = namespace
         self._on_listed = on_listed
+        self._alive = alive
         self._backoff = Backoff(FIRST_DELAY, MAX_DELAY)
 
     async def run(self) -> None:
         """List and watch until cancelled."""
         version = ""
         while True:
+            self._alive()
             try:
                 if not version:
                     version = await self._list()
@@ -74,6 +77,7 @@ class MonitorWatch:
 
     async def _follow(self, version: str) -> str:
         async for event in self._api.watch_monitors(self._namespace, version):
+            self._alive()
             self._backoff.reset()
             version = event.object["metadata"]["resourceVersion"]
             if event.type == "BOOKMARK":
