@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -20,6 +21,7 @@ from modelmonitor.controller.gateways.api_server import (
     NAMESPACES,
     PODS,
 )
+from modelmonitor.controller.gateways.keys import hash_key
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.runtime.metrics import WorkMetrics
 from modelmonitor.core.profile import PROFILE_KEY, Profile, canonical
@@ -110,7 +112,9 @@ class World:
         fence = Leading(self.term)
         api, store = MemoryApiServer(self.cluster, killer), MemoryStore(self.objects, killer)
         application = Application(
-            Gateways(api, store, MemoryCollectors(self.collectors, killer)),
+            Gateways(
+                api, store, MemoryCollectors(self.collectors, killer), partial(hash_key, bytes(32))
+            ),
             clock=self.clock,
             fence=fence,
             metrics=WorkMetrics(CollectorRegistry()),

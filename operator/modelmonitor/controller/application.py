@@ -50,6 +50,8 @@ class Gateways:
     api: ApiServer
     store: ObjectStore
     collectors: Collectors
+    hash_key: Callable[[str], str]
+    """See `Services`."""
 
 
 class Application:
@@ -88,6 +90,7 @@ class Application:
             fence=fence,
             metrics=metrics,
             settings=settings,
+            hash_key=gateways.hash_key,
             spawn=self._spawn,
         )
         self.reconciler = Reconciler(services, self.states, self.queue.add)

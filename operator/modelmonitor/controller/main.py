@@ -22,7 +22,7 @@ from modelmonitor.connection import connect
 from modelmonitor.controller.application import Application, Gateways
 from modelmonitor.controller.gateways.collectors import HttpCollectors
 from modelmonitor.controller.gateways.errors import PermanentError, TemporaryError
-from modelmonitor.controller.gateways.keys import LeafTokens, ensure_root
+from modelmonitor.controller.gateways.keys import LeafTokens, ensure_root, hash_key
 from modelmonitor.controller.gateways.kubernetes import KubernetesApiServer
 from modelmonitor.controller.gateways.store import open_store
 from modelmonitor.controller.handlers.watching import WatchThread
@@ -126,6 +126,7 @@ class Process:
                 api=api,
                 store=open_store(self._settings.store_url),
                 collectors=HttpCollectors(session, LeafTokens(root, self._clock.now)),
+                hash_key=partial(hash_key, root),
             ),
             clock=self._clock,
             fence=elector,

@@ -2,7 +2,8 @@
 
 The root lies in a Secret of the operator's own namespace, made by the first leader; its public half
 lies in a ConfigMap, from which the injector gives it to pods. Leaf keys that sign tokens live in
-memory only and are replaced twice a day.
+memory only and are replaced twice a day. The keys by which collectors name values that they must
+not tell are derived from the root as well, and never stored.
 """
 
 import base64
@@ -12,6 +13,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -47,6 +50,7 @@ LEAF_LIFETIME: Final = 24 * 3600.0
 LEAF_ROTATION: Final = LEAF_LIFETIME / 2
 """Seconds before its end at which a leaf is replaced."""
 _KEY_BYTES: Final = 32
+_HASH_KEY_PURPOSE: Final = b"modelmonitor names of new values\0"
 
 
 async def ensure_root(api: ApiServer, settings: Settings) -> bytes:
@@ -133,6 +137,31 @@ def _load(pem: bytes, secret: str) -> bytes:
             "restart the controller and recreate the monitored pods"
         )
     return key.private_bytes_raw()
+
+
+def hash_key(root: bytes, monitor_uid: str) -> str:
+    """Return the key by which a monitor's collectors hash values that they may not tell.
+
+    It is derived (HKDF, RFC 5869), so that it is the same after every restart, and that neither the
+    root nor another monitor's key follows from it. It protects against whoever reads panes,
+    statuses or messages. Whoever may read the collector's own directory in the pod has the key, and
+    can try out guesses; such a person sees the traffic anyway.
+
+    Parameters
+    ----------
+    root
+        Private root key.
+    monitor_uid
+        UID of the monitor.
+
+    Returns
+    -------
+    str
+        32 bytes in URL-safe base64.
+    """
+    purpose = _HASH_KEY_PURPOSE + monitor_uid.encode()
+    key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=None, info=purpose).derive(root)
+    return base64.urlsafe_b64encode(key).decode()
 
 
 class LeafTokens:

@@ -20,7 +20,11 @@ from modelmonitor.core.profile import (
     digest,
     load_profile,
 )
-from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+from modelmonitor.core.wire.configuration import (
+    CollectorConfiguration,
+    ColumnConfiguration,
+    JSONPaths,
+)
 
 KEPT_PROFILES: Final = 256
 """Profiles in memory; a typical one has 50 KiB, and one that is not kept is read again."""
@@ -116,7 +120,7 @@ def needs_baseline(spec: ModelMonitorSpec) -> bool:
 
 
 def configuration_for(
-    spec: ModelMonitorSpec, uid: str, interval: float, loaded: Loaded | None
+    spec: ModelMonitorSpec, uid: str, interval: float, loaded: Loaded | None, hash_key: str
 ) -> CollectorConfiguration:
     """Return what the collectors of a monitor are to count.
 
@@ -130,6 +134,8 @@ def configuration_for(
         Seconds.
     loaded
         The baseline in force; without one, bodies are not decoded.
+    hash_key
+        Key of the hashes that stand for values which are not to be told.
     """
     columns = [] if loaded is None else loaded.profile.columns
     model = spec.collection.model
@@ -138,6 +144,11 @@ def configuration_for(
         interval=interval,
         baselineDigest="" if loaded is None else loaded.digest,
         protocols={port.name: port.protocol.value for port in spec.collection.ports},
+        paths={
+            port.name: JSONPaths(rows=port.json_paths.rows, results=port.json_paths.results)
+            for port in spec.collection.ports
+            if port.json_paths is not None
+        },
         model="" if model is None else model.name,
         sampleRatio=parse_decimal(spec.collection.sample_ratio),
         columns=[
@@ -151,5 +162,7 @@ def configuration_for(
             )
             for column in columns
         ],
+        reveal=spec.collection.reveal,
+        hashKey=hash_key,
         suspended=spec.suspend,
     )

@@ -183,7 +183,7 @@ class Reconciler:
             services.spawn(
                 services.puller.farewell(state.collection, session, lambda: self._wake(key))
             )
-        wanted = _configuration(monitor, plan)
+        wanted = _configuration(monitor, plan, services.hash_key(monitor.metadata.uid))
         digest = configuration_digest(wanted)
         old = state.pulled_at is None or now - state.pulled_at >= PULL_EVERY
         if old or now >= next_due(state) or state.collection.unconfigured(digest, now):
@@ -234,6 +234,6 @@ class Reconciler:
         return self._services.clock.now() + seconds * (0.9 + 0.1 * fraction(key))
 
 
-def _configuration(monitor: ModelMonitor, plan: Plan) -> CollectorConfiguration:
+def _configuration(monitor: ModelMonitor, plan: Plan, hash_key: str) -> CollectorConfiguration:
     interval = parse_duration(monitor.spec.interval)
-    return configuration_for(monitor.spec, monitor.metadata.uid, interval, plan.loaded)
+    return configuration_for(monitor.spec, monitor.metadata.uid, interval, plan.loaded, hash_key)

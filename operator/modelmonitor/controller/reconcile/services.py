@@ -49,6 +49,8 @@ class Services:
     fence: Fence
     metrics: WorkMetrics
     settings: Settings
+    hash_key: Callable[[str], str]
+    """UID of a monitor → key of the hashes that stand for values which are not to be told."""
     spawn: Callable[[Coroutine[Any, Any, None]], None]
     """Runs something beside the passes until it ends by itself."""
 

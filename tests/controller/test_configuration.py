@@ -1,0 +1,58 @@
+"""What collectors are told to count, and by which key they name what they must not tell."""
+
+import base64
+from typing import Any
+
+import numpy as np
+
+from modelmonitor.controller.gateways.keys import hash_key
+from modelmonitor.controller.reconcile.baseline import Loaded, configuration_for
+from modelmonitor.core.profile import digest
+from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths
+from tests.core.monitoring import drift, spec_of
+
+ROOT, OTHER_ROOT = bytes(range(32)), bytes(32)
+
+
+def pushed(**collection: Any) -> CollectorConfiguration:
+    """Return what is pushed for a monitor with a baseline."""
+    ports = {"ports": [{"name": "http"}], **collection}
+    texts = [f"note {number}" for number in range(2000)]
+    profile = build_profile({"x": np.arange(2000) % 50, "note": texts, "city": ["Rome"] * 2000})
+    loaded = Loaded(profile, digest(profile))
+    return configuration_for(spec_of(drift(), collection=ports), "uid-1", 60.0, loaded, "a2V5")
+
+
+def test_protocols_and_paths_of_every_port_are_told() -> None:
+    paths = {"rows": "/data/rows", "results": "/out"}
+    told = pushed(
+        ports=[
+            {"name": "http", "protocol": "JSON", "jsonPaths": paths},
+            {"name": "chat", "protocol": "OpenAI"},
+            {"name": "grpc"},
+        ]
+    )
+    assert told.protocols == {"http": "JSON", "chat": "OpenAI", "grpc": "Auto"}
+    assert told.paths == {"http": JSONPaths(rows="/data/rows", results="/out")}
+
+
+def test_columns_carry_the_cells_of_the_baseline_and_lengths_of_text() -> None:
+    numbers, note, city = pushed().columns
+    assert len(numbers.cuts) > 20
+    assert note.cuts == [6.0, 7.0, 8.0, 9.0]
+    assert city.categories == ["Rome"]
+
+
+def test_what_may_be_told_is_told_with_the_key_for_the_rest() -> None:
+    told = pushed(reveal=["city"])
+    assert (told.reveal, told.hashKey) == (["city"], "a2V5")
+    assert pushed().reveal == []
+
+
+def test_keys_are_the_same_after_a_restart_and_differ_between_monitors() -> None:
+    key = hash_key(ROOT, "uid-1")
+    assert key == hash_key(ROOT, "uid-1")
+    assert len(base64.urlsafe_b64decode(key)) == 32
+    assert len({key, hash_key(ROOT, "uid-2"), hash_key(OTHER_ROOT, "uid-1")}) == 3
+    assert ROOT not in base64.urlsafe_b64decode(key)
