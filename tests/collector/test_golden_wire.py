@@ -42,7 +42,12 @@ PANE = wire_pane.Pane(
     droppedBytes=96,
     observerGapSeconds=0.25,
     requests=wire_pane.RequestCounts(
-        seen=5, decoded=2, sampled=3, undecodable={"RequestNotJSON": 1}, codes={"200": 4, "none": 1}
+        seen=6,
+        decoded=2,
+        sampled=3,
+        undecodable={"RequestNotJSON": 1},
+        codes={"200": 4, "none": 1, "grpc-14": 1},
+        protocols={"http/OpenInference": 1, "http/OpenAI": 1},
     ),
     latency={
         wire_pane.LATENCY_RESPONSE: wire_pane.LatencyCounts(
@@ -51,21 +56,38 @@ PANE = wire_pane.Pane(
         wire_pane.LATENCY_FIRST_BYTE: wire_pane.LatencyCounts(
             buckets={-160: 4}, count=4, total=0.168
         ),
+        wire_pane.LATENCY_FIRST_TOKEN: wire_pane.LatencyCounts(
+            buckets={-70: 1}, count=1, total=0.25
+        ),
     },
     columns={
         "temp": wire_pane.ColumnCounts(
             rows=6, missing=1, mismatched=1, infinite=1, below=1, above=1, cells=[1, 2, 1],
             total=30.5, squares=500.25, sketch=b"\x01\x02",
         ),
-        "carrier": wire_pane.ColumnCounts(rows=6, unknown=1, cells=[3, 2, 1]),
+        "carrier": wire_pane.ColumnCounts(
+            rows=6, unknown=1, cells=[3, 2, 1], novel={"#0b3f2a5c9d81": 1}
+        ),
+        "note": wire_pane.ColumnCounts(
+            rows=6, above=1, cells=[0, 5, 1], total=90.0, squares=1400.0, distinct=b"\x03\x04"
+        ),
     },
+    generation=wire_pane.GenerationCounts(
+        requests=1,
+        streamed=1,
+        uncounted=0,
+        promptTokens=12,
+        completionTokens=34,
+        finishReasons={"stop": 1},
+    ),
 )  # fmt: skip
 
 CONFIGURATION = wire_configuration.CollectorConfiguration(
     monitorUID=PANE.monitorUID,
     interval=60.0,
     baselineDigest="sha256:ba",
-    protocols={"http": "Auto"},
+    protocols={"http": "Auto", "api": "JSON"},
+    paths={"api": wire_configuration.JSONPaths(rows="/data/rows", results="/predictions")},
     model="flight-delay",
     sampleRatio=0.5,
     columns=[
@@ -86,6 +108,8 @@ CONFIGURATION = wire_configuration.CollectorConfiguration(
             cuts=[0.0, 1.0],
         ),
     ],
+    reveal=["carrier"],
+    hashKey="AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
 )
 
 RECORDS = [

@@ -9,17 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmonitor.core.panes import (
+    MOST_NOVEL,
     NOTHING,
     ColumnTotals,
     MixedPanesError,
     Traffic,
     columns_of,
+    in_cells_of,
     is_sound,
     sum_columns,
     sum_traffic,
     traffic_of,
 )
-from modelmonitor.core.wire.pane import ColumnCounts, LatencyCounts, Pane, RequestCounts
+from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole
+from modelmonitor.core.wire.pane import (
+    ColumnCounts,
+    GenerationCounts,
+    LatencyCounts,
+    Pane,
+    RequestCounts,
+)
 from tests.core.monitoring import pane, requests, steady
 
 LARGE = 10**12
@@ -43,6 +52,7 @@ def some_pane(seed: int) -> Pane:
             above=count(),
             unknown=count(),
             cells=[count() for _ in range(3)],
+            novel=counts(["#1", "#2", "#3"]),
         )
 
     buckets = {draw.randrange(-50, 50): count() for _ in range(4)}
@@ -52,10 +62,28 @@ def some_pane(seed: int) -> Pane:
         requests=RequestCounts(
             seen=count(),
             sampled=count(),
-            codes=counts(["200", "404", "none"]),
+            codes=counts(["200", "404", "grpc-14", "none"]),
             undecodable=counts(["shape", "json"]),
+            protocols=counts(["http/JSON", "http/OpenAI"]),
         ),
-        latency={"Response": LatencyCounts(buckets=buckets, count=count())},
+        latency={
+            kind: LatencyCounts(buckets=buckets, count=count())
+            for kind in ("Response", "FirstByte", "FirstToken")
+            if draw.random() < 0.7
+        },
+        generation=draw.choice(
+            [
+                None,
+                GenerationCounts(
+                    requests=count(),
+                    streamed=count(),
+                    uncounted=count(),
+                    promptTokens=count(),
+                    completionTokens=count(),
+                    finishReasons=counts(["stop", "length"]),
+                ),
+            ]
+        ),
     )
 
 
@@ -68,6 +96,7 @@ def same(left: dict[str, ColumnTotals], right: dict[str, ColumnTotals]) -> bool:
         and left[name].rows == right[name].rows
         and left[name].missing == right[name].missing
         and left[name].unknown == right[name].unknown
+        and left[name].novel == right[name].novel
         and (left[name].below, left[name].above) == (right[name].below, right[name].above)
         for name in left
     )
@@ -128,6 +157,31 @@ def test_a_column_without_values_adds_to_any_cells() -> None:
     assert (total.rows, total.missing, total.cells.tolist()) == (7, 4, [1, 2])
 
 
+def test_new_values_are_added_up_exactly_until_there_are_very_many() -> None:
+    def column(names: range) -> ColumnTotals:
+        novel = {f"#{name}": name + 1 for name in names}
+        return ColumnTotals(cells=np.zeros(1, np.int64), novel=novel)
+
+    few = column(range(100)) + column(range(50, 150))
+    assert len(few.novel) == 150
+    assert few.novel["#99"] == 200
+    many = column(range(MOST_NOVEL)) + column(range(MOST_NOVEL, MOST_NOVEL + 10))
+    assert len(many.novel) == MOST_NOVEL
+    assert min(many.novel.values()) == 11
+
+
+def test_totals_are_put_into_the_cells_of_the_profile() -> None:
+    column = ColumnProfile(
+        name="note", kind=ColumnKind.TEXT, role=ColumnRole.INPUT, cuts=[1.0], cells=[1, 1]
+    )
+    assert in_cells_of(column, None).cells.tolist() == [0, 0]
+    silent = ColumnTotals(rows=3, cells=np.zeros(0, np.int64))
+    assert in_cells_of(column, silent).cells.tolist() == [0, 0]
+    assert in_cells_of(column, silent).rows == 3
+    counted = ColumnTotals(rows=3, cells=np.array([1, 2]))
+    assert in_cells_of(column, counted) is counted
+
+
 def test_traffic_of_all_revisions_adds_up() -> None:
     assert traffic_of([pane(0), pane(1, revision="two")]).seen == 20
 
@@ -140,6 +194,18 @@ def test_errors_are_the_declared_codes_and_requests_without_response(
     classes: list[str], errors: int
 ) -> None:
     codes = {"200": 90, "404": 1, "429": 4, "500": 2, "503": 1, "none": 2}
+    assert traffic_of([pane(0, requests=requests(100, codes=codes))]).errors(classes) == errors
+
+
+@pytest.mark.parametrize(
+    ("classes", "errors"),
+    [(["5xx"], 31), (["4xx"], 12), (["503"], 17), (["429"], 9), (["404", "501"], 1)],
+)
+def test_grpc_codes_count_as_the_http_codes_that_they_are_mapped_to(
+    classes: list[str], errors: int
+) -> None:
+    codes = {"grpc-0": 90, "grpc-14": 16, "grpc-5": 0, "grpc-8": 8, "grpc-1": 3, "grpc-13": 2}
+    codes |= {"grpc-99": 4, "grpc-x": 8, "none": 1}
     assert traffic_of([pane(0, requests=requests(100, codes=codes))]).errors(classes) == errors
 
 
@@ -160,6 +226,15 @@ def test_what_collectors_count_is_sound(one: Pane) -> None:
         {"columns": {"x": ColumnCounts(cells=[1, 2**63])}},
         {"columns": {"x": ColumnCounts(missing=-1)}},
         {"columns": {"x": ColumnCounts(total=float("inf"))}},
+        {"columns": {"x": ColumnCounts(novel={"a" * 65: 1})}},
+        {"columns": {"x": ColumnCounts(novel={"a\nb": 1})}},
+        {"columns": {"x": ColumnCounts(novel={"a": -1})}},
+        {"columns": {"x": ColumnCounts(novel={str(name): 1 for name in range(33)})}},
+        {"columns": {"x": ColumnCounts(distinct=bytes(10**6))}},
+        {"requests": RequestCounts(protocols={"http/JSON": 2**60})},
+        {"requests": RequestCounts(protocols={"x" * 65: 1})},
+        {"generation": GenerationCounts(promptTokens=-1)},
+        {"generation": GenerationCounts(finishReasons={str(name): 1 for name in range(5000)})},
         {"observerGapSeconds": float("nan")},
         {"end": 0.0},
     ],

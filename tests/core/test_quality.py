@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -87,6 +88,31 @@ def test_unseen_categories_are_new(profile: Profile) -> None:
     found = verdict(quality("NewCategoryRatio"), profile, rows(city=("Paris", 0.15)))
     assert found.value == pytest.approx(0.15)
     assert found.level is Level.CRITICAL
+
+
+def named(profile: Profile, **novel: int) -> str:
+    """Return the message of a monitor whose collector named new cities."""
+    made = rows_pane(profile, 0, rows(city=("Paris", 0.15)))
+    city = msgspec.structs.replace(made.columns["city"], novel=novel)
+    made = msgspec.structs.replace(made, columns={**made.columns, "city": city})
+    found = judge(spec_of(quality("NewCategoryRatio")), [tick(0, made)], profile)
+    return found.message.partition(", in breach")[0]
+
+
+def test_the_most_frequent_new_values_are_named(profile: Profile) -> None:
+    before = "new: city 15.00% of 1000 rows"
+    assert named(profile) == before
+    assert named(profile, Paris=150) == f"{before}; most of city: Paris"
+    assert named(profile, Lyon=5, Paris=100, Nice=5) == f"{before}; most of city: Paris, Lyon, Nice"
+
+
+def test_names_of_new_values_are_short(profile: Profile) -> None:
+    novel = {f"{letter * 64}": 9 for letter in "abcdef"}
+    text = named(profile, **novel).partition("most of city: ")[2]
+    assert len(text) <= 60
+    assert text == f"{'a' * 27}…, {'b' * 27}…"
+    short = named(profile, **{str(number): 1 for number in range(9)})
+    assert short.endswith("most of city: 0, 1, 2, 3")
 
 
 def test_unlisted_categories_of_the_baseline_are_not_new() -> None:

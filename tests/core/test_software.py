@@ -34,6 +34,22 @@ def test_rate_is_requests_of_all_replicas_and_revisions_per_second() -> None:
     assert verdict.message == "3 requests/s (180 in 1m), threshold < 1 critical"
 
 
+def test_failures_of_grpc_are_errors() -> None:
+    codes = {"grpc-0": 90, "grpc-14": 8, "grpc-5": 2}
+    verdict = judge(spec_of(ERRORS), [tick(0, pane(0, requests=requests(100, codes=codes)))])
+    assert verdict.value == pytest.approx(0.08)
+    assert verdict.level is Level.CRITICAL
+
+
+def test_time_to_the_first_token_is_a_latency_of_streamed_generations() -> None:
+    metric = {**LATENCY, "latency": {"quantile": "0.5", "of": "FirstToken"}}
+    counts = latencies(at_0=9)
+    streamed = pane(0, latency={**counts, "FirstToken": counts["Response"]})
+    assert judge(spec_of(metric), [tick(0, streamed)]).value == pytest.approx(0.99, rel=0.01)
+    silent = judge(spec_of(metric), [tick(0, pane(0, latency=counts))])
+    assert (silent.reason, silent.message) == ("NoTraffic", "there was no streamed generation")
+
+
 def test_no_request_is_a_measured_zero_when_collectors_answered() -> None:
     verdict = judge(spec_of(RATE), [tick(0, pane(0, requests=requests(0, codes={})))])
     assert (verdict.outcome, verdict.level) == (Outcome.BREACH, Level.CRITICAL)

@@ -96,6 +96,11 @@ class NovelTable:
         return most_frequent(found, MAX_NOVEL)
 
 
+def shortened(name: str, length: int) -> str:
+    """Return a name of at most `length` characters."""
+    return name if len(name) <= length else f"{name[: length - 1]}…"
+
+
 def most_frequent(counts: Mapping[str, int], limit: int) -> dict[str, int]:
     """Return the largest counts, largest first, equal ones by name."""
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:limit])

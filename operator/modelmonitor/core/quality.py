@@ -17,6 +17,7 @@ from modelmonitor.core.judging import (
     unknown,
     worst_first,
 )
+from modelmonitor.core.novel import most_frequent, shortened
 from modelmonitor.core.panes import ColumnTotals
 from modelmonitor.core.profile import ColumnKind, ColumnProfile
 from modelmonitor.core.rows import Reference, missing_columns, most_rows, selected
@@ -25,6 +26,11 @@ from modelmonitor.core.thresholds import compare, describe
 from modelmonitor.core.verdict import ColumnFinding, Verdict
 from modelmonitor.core.windows import Tick, Window, window_of
 
+NAMED_VALUES: Final = 4
+"""New values that a message names, most frequent first."""
+LONGEST_VALUE: Final = 28
+LONGEST_VALUES: Final = 60
+"""Characters that new values take in a message."""
 ERROR_LEVEL: Final = 0.05
 """Probability that the ratio of any column is below the lower end of its interval."""
 _GREATER: Final = frozenset({Operator.GREATER_THAN, Operator.GREATER_THAN_OR_EQUAL})
@@ -88,13 +94,13 @@ def _applies(check: DataQualityCheck, column: ColumnProfile) -> bool:
         case DataQualityCheck.MISSING_RATIO:
             return column.kind is not ColumnKind.IGNORED
         case DataQualityCheck.OUT_OF_RANGE_RATIO:
-            return column.kind is ColumnKind.NUMERIC and bool(column.cuts)
+            return column.kind.ordered and bool(column.cuts)
         case DataQualityCheck.NEW_CATEGORY_RATIO:
             return column.kind is ColumnKind.CATEGORICAL
 
 
 def _needs(check: DataQualityCheck) -> str:
-    return "numeric" if check is DataQualityCheck.OUT_OF_RANGE_RATIO else "categorical"
+    return "numeric or text" if check is DataQualityCheck.OUT_OF_RANGE_RATIO else "categorical"
 
 
 def _measure(
@@ -123,7 +129,22 @@ def _measure(
     more = " more than in the baseline" if metric.compare is not None else ""
     notable = [finding for finding in ordered if finding.value > 0] or list(ordered[:1])
     text = f"{_WORDS[options.check]}{more}: {named(notable, '{f.column} {f.value:.2%}')}"
-    return Measurement(ordered[0].value, samples, f"{text} of {samples} rows", ordered), certain
+    text = f"{text} of {samples} rows"
+    if options.check is DataQualityCheck.NEW_CATEGORY_RATIO:
+        text += _most_frequent(notable[0].column, rows[notable[0].column].novel)
+    return Measurement(ordered[0].value, samples, text, ordered), certain
+
+
+def _most_frequent(column: str, novel: Mapping[str, int]) -> str:
+    """Return the names of the most frequent new values, for a message; empty if there are none."""
+    text = ""
+    for name in most_frequent(novel, NAMED_VALUES):
+        part = shortened(name, LONGEST_VALUE)
+        longer = f"{text}, {part}" if text else part
+        if len(longer) > LONGEST_VALUES:
+            break
+        text = longer
+    return f"; most of {column}: {text}" if text else ""
 
 
 def _counted(check: DataQualityCheck, totals: ColumnTotals) -> tuple[int, int]:

@@ -6,6 +6,7 @@ from modelmonitor.api.v1alpha1.base import parse_decimal
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import (
     ErrorRatioOptions,
+    LatencyOf,
     LatencyOptions,
     Metric,
     MetricType,
@@ -45,13 +46,18 @@ def judge_software(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
             return unknown(metric, _warming(window), window, samples=samples)
         return judged(metric, _rate(traffic, window), window)
     if samples == 0:
-        silent = Refusal(VerdictReason.NO_TRAFFIC, "there was no request", no_data=True)
+        silent = Refusal(VerdictReason.NO_TRAFFIC, _nothing(metric), no_data=True)
         return unknown(metric, silent, window)
     refusal = too_few(metric, samples, window, "requests")
     if refusal is not None:
         return unknown(metric, refusal, window, samples=samples)
     measured = _latency(metric, traffic) if metric.type is MetricType.LATENCY else None
     return judged(metric, measured or _errors(metric, traffic), window)
+
+
+def _nothing(metric: Metric) -> str:
+    streamed = metric.latency is not None and metric.latency.of is LatencyOf.FIRST_TOKEN
+    return "there was no streamed generation" if streamed else "there was no request"
 
 
 def _samples(metric: Metric, traffic: Traffic) -> int:

@@ -91,6 +91,7 @@ class LatencyOf(StrEnum):
 
     RESPONSE = "Response"
     FIRST_BYTE = "FirstByte"
+    FIRST_TOKEN = "FirstToken"
 
 
 class DataQualityCheck(StrEnum):
@@ -146,7 +147,8 @@ class LatencyOptions(ApiModel):
     quantile: DecimalString = Field(description='Quantile between 0 and 1, for example "0.99".')
     of: LatencyOf = Field(
         default=LatencyOf.RESPONSE,
-        description="Response: until the last response byte; FirstByte: until the first one.",
+        description="Response: until the last response byte; FirstByte: until the first one; "
+        "FirstToken: until the first event with text, of streamed text generation only.",
     )
 
     @rule(
@@ -170,7 +172,12 @@ class ErrorRatioOptions(ApiModel):
         min_length=1,
         max_length=32,
         description="HTTP status codes that are errors: a class such as 5xx, or one code such "
-        "as 429. A request whose connection ended without a response is always an error.",
+        "as 429. gRPC codes count as HTTP codes: UNKNOWN, INTERNAL and DATA_LOSS as 500, "
+        "UNIMPLEMENTED as 501, UNAVAILABLE as 503, DEADLINE_EXCEEDED as 504, INVALID_ARGUMENT, "
+        "FAILED_PRECONDITION and OUT_OF_RANGE as 400, UNAUTHENTICATED as 401, PERMISSION_DENIED "
+        "as 403, NOT_FOUND as 404, ALREADY_EXISTS and ABORTED as 409, RESOURCE_EXHAUSTED as 429, "
+        "CANCELLED as 499. A request whose connection ended without a response is always an "
+        "error.",
         json_schema_extra=list_set(),
     )
 
