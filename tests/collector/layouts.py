@@ -270,6 +270,33 @@ def grpc_stream(names: Sequence[str], rows: Sequence[Row]) -> Call:
     )
 
 
+# -- one raw tensor, which holds numbers only --------------------------------------------------
+
+
+def v2_matrix(names: Sequence[str], rows: Sequence[Row]) -> Call:
+    one = tensor("x", [len(rows), len(names)], None)
+    request, length = binary({"inputs": [one]}, "inputs", [packed(_flat(rows))])
+    return call_of(
+        V2_PATH,
+        request,
+        v2_answer(len(rows)),
+        headers={b"inference-header-content-length": length},
+    )
+
+
+def grpc_matrix(names: Sequence[str], rows: Sequence[Row]) -> Call:
+    request = messages().request(model_name="m")
+    request.tensors.add(name="x", datatype="FP64", shape=[len(rows), len(names)])
+    request.raw.append(packed(_flat(rows)))
+    return call_of(
+        GRPC_PATH,
+        framed(request.SerializeToString()),
+        framed(grpc_response(len(rows), raw=True)),
+        headers=GRPC_TYPE,
+        response_headers=GRPC_TYPE,
+    )
+
+
 # -- JSON without tensors ----------------------------------------------------------------------
 
 
@@ -363,6 +390,8 @@ LAYOUTS: Final[tuple[Layout, ...]] = (
     bento,
     plain_records,
 )
+MATRICES: Final[tuple[Layout, ...]] = (v2_matrix, grpc_matrix)
+"""Layouts of numbers only."""
 
 
 # -- OpenAI ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from modelmonitor.collector.protocols.base import Schema
 from tests.collector.layouts import (
     LAYOUTS,
+    MATRICES,
     OUTPUTS,
     Layout,
     columns,
@@ -35,6 +36,16 @@ def test_the_same_rows_decode_equal_in_every_layout(
     assert columns(found, SCHEMA) == [list(column) for column in zip(*rows, strict=True)]
     late = [both[1] for both in probabilities(len(rows))]
     assert lists(found.outputs) == [labels(len(rows)), late]
+
+
+@pytest.mark.parametrize("layout", MATRICES, ids=lambda layout: layout.__name__)
+@given(rows=st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=30))
+def test_numbers_may_come_as_one_raw_tensor(
+    layout: Layout, rows: list[tuple[float, float, float]]
+) -> None:
+    found = decoded(layout(NAMES, rows), SCHEMA)
+    assert found.inputs.matrix is not None
+    assert columns(found, SCHEMA) == [list(column) for column in zip(*rows, strict=True)]
 
 
 @given(rows=tables)

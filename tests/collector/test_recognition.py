@@ -254,3 +254,14 @@ def test_what_was_decoded_says_as_what() -> None:
     assert found.protocol == OPEN_INFERENCE
     assert found.recognition.confidence == Confidence.PATH
     assert columns(found.rows, reader.schema) == [[1.0, 3.0], [2.0, 4.0]]
+
+
+def test_a_body_with_parts_left_out_says_so() -> None:
+    reader = Interpreter(
+        configuration_for(numeric("a"), numeric("b"), score("p", "p", 0)), ("http",)
+    )
+    for direction in ("request", "response"):
+        exchange = exchange_of(v2_nested(NAMES, ROWS))
+        getattr(exchange, direction).incomplete = True
+        with pytest.raises(UndecodableError, match="Incomplete"):
+            reader.decode(exchange)

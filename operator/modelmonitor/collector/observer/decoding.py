@@ -178,6 +178,8 @@ def _coding(headers: Mapping[bytes, bytes]) -> bytes:
 def _plain(body: Body, headers: Mapping[bytes, bytes]) -> bytes:
     if body.too_large:
         raise UndecodableError(Undecodable.TOO_LARGE)
+    if body.incomplete:
+        raise UndecodableError(Undecodable.INCOMPLETE)
     content = body.content()
     coding = _coding(headers)
     if not coding:

@@ -11,6 +11,7 @@ from modelmonitor.collector.protocols.base import Call, Inputs, Rows, Schema, Un
 from modelmonitor.collector.protocols.documents import read_json
 from modelmonitor.collector.protocols.rows import (
     from_columns,
+    from_named,
     from_rows,
     from_table,
     outputs_from,
@@ -25,7 +26,7 @@ class MLflowDecoder:
     def decode(self, call: Call, schema: Schema) -> Rows:
         """Return a row for each row of the data frame."""
         if b"csv" in call.request_headers.get(b"content-type", b"").lower():
-            inputs = from_table(*read_csv(call.request), schema)
+            inputs = from_named(*read_csv(call.request), schema)
         else:
             inputs = _inputs(read_json(call.request, Undecodable.REQUEST_SYNTAX), schema)
         if not schema.outputs:

@@ -212,20 +212,21 @@ def _varint(content: bytes, position: int, reason: Undecodable) -> tuple[int, in
 
 
 def _tensors(message: Any, reason: Undecodable) -> list[Tensor]:
-    raw = message.raw
-    tensors = message.tensors
-    if raw and len(raw) != len(tensors):
+    tensors, raw = message.tensors, message.raw
+    if not raw:
+        return [_tensor(tensor, None, reason) for tensor in tensors]
+    if len(raw) != len(tensors):
         raise UndecodableError(Undecodable.BINARY)
-    found = []
-    for index, tensor in enumerate(tensors):
-        shape = shape_of(list(tensor.shape[: MAX_DIMENSIONS + 1]), reason)
-        size = math.prod(shape)
-        if raw:
-            values = raw_values(tensor.datatype, size, raw[index])
-        else:
-            values = _typed(tensor, size, reason)
-        found.append(Tensor(tensor.name, shape, values))
-    return found
+    pairs = zip(tensors, raw, strict=True)
+    return [_tensor(tensor, buffer, reason) for tensor, buffer in pairs]
+
+
+def _tensor(tensor: Any, raw: bytes | None, reason: Undecodable) -> Tensor:
+    shape = shape_of(tensor.shape[: MAX_DIMENSIONS + 1], reason)
+    size = math.prod(shape)
+    if raw is None:
+        return Tensor(tensor.name, shape, _typed(tensor, size, reason))
+    return Tensor(tensor.name, shape, raw_values(tensor.datatype, size, raw))
 
 
 def _typed(tensor: Any, size: int, reason: Undecodable) -> list[Any]:

@@ -104,16 +104,29 @@ def from_table(names: Any, rows: Any, schema: Schema) -> Inputs:
     """
     if not isinstance(names, list) or not isinstance(rows, list):
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    if not all(isinstance(row, list) and len(row) == len(names) for row in rows):
+        raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    return from_named(names, list(zip(*rows, strict=True)), schema)
+
+
+def from_named(names: Sequence[Any], columns: Sequence[Sequence[Any]], schema: Schema) -> Inputs:
+    """Return the inputs of columns and their names; no columns at all are no rows.
+
+    Raises
+    ------
+    UndecodableError
+        If no input is among the names.
+    """
     places = {name: place for place, name in enumerate(names) if isinstance(name, str)}
     if places.keys().isdisjoint(schema.inputs):
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    if not all(isinstance(row, list | tuple) and len(row) == len(names) for row in rows):
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    columns: list[Column] = []
-    for name in schema.inputs:
-        place = places.get(name)
-        columns.append(None if place is None else [row[place] for row in rows])
-    return Inputs(rows=len(rows), columns=columns)
+    found = [places.get(name) for name in schema.inputs]
+    if not columns:
+        return Inputs(rows=0, columns=[[] for _ in found])
+    return Inputs(
+        rows=len(columns[0]),
+        columns=[None if place is None else columns[place] for place in found],
+    )
 
 
 def outputs_from(name: str, content: Any, schema: Schema, rows: int) -> list[Column]:

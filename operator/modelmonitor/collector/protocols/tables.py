@@ -15,8 +15,8 @@ _MISSING: Final = frozenset(
 _TRUTH: Final = {"True": True, "False": False, "TRUE": True, "FALSE": False}
 
 
-def read_csv(content: bytes) -> tuple[list[str], list[list[Any]]]:
-    """Return the names of the first line, and the rows below it.
+def read_csv(content: bytes) -> tuple[list[str], list[Sequence[Any]]]:
+    """Return the names of the first line, and the columns below them; without rows, no columns.
 
     Raises
     ------
@@ -34,25 +34,29 @@ def read_csv(content: bytes) -> tuple[list[str], list[list[Any]]]:
     names, *rows = lines
     if not set(map(len, rows)) <= {len(names)}:
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    columns = [_typed(column) for column in zip(*rows, strict=True)]
-    return names, [list(row) for row in zip(*columns, strict=True)]
+    return names, [_typed(column) for column in zip(*rows, strict=True)]
 
 
 def _typed(texts: Sequence[str]) -> Sequence[Any]:
     """Return a column's values: numbers or truth values if all are, else the texts."""
-    present = [text for text in texts if text not in _MISSING]
-    if all(text in _TRUTH for text in present):
-        return [_TRUTH.get(text) for text in texts]
-    try:
-        return [None if text in _MISSING else _number(text) for text in texts]
-    except ValueError:
-        return [None if text in _MISSING else text for text in texts]
+    gaps = not _MISSING.isdisjoint(texts)
+    present = [text for text in texts if text not in _MISSING] if gaps else texts
+    values = _numbers(present) or [_TRUTH.get(text, text) for text in present]
+    if any(type(value) is str for value in values):
+        values = present
+    if not gaps:
+        return values
+    following = iter(values)
+    return [None if text in _MISSING else next(following) for text in texts]
 
 
-def _number(text: str) -> float:
-    if "_" in text:  # Python's spelling of numbers, not CSV's
-        raise ValueError(text)
-    try:
-        return int(text)
-    except ValueError:
-        return float(text)
+def _numbers(texts: Sequence[str]) -> Sequence[Any]:
+    """Return numbers if all texts are; else nothing."""
+    if "_" in "".join(texts):  # Python's spelling of numbers, not CSV's
+        return ()
+    for kind in (int, float):
+        try:
+            return list(map(kind, texts))
+        except ValueError:
+            continue
+    return ()

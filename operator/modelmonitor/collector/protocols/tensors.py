@@ -22,22 +22,25 @@ MAX_DIMENSIONS: Final = 16
 BYTES: Final = "BYTES"
 BF16: Final = "BF16"
 FIXED: Final = {
-    "BOOL": np.dtype("?"),
-    "UINT8": np.dtype("u1"),
-    "UINT16": np.dtype("<u2"),
-    "UINT32": np.dtype("<u4"),
-    "UINT64": np.dtype("<u8"),
-    "INT8": np.dtype("i1"),
-    "INT16": np.dtype("<i2"),
-    "INT32": np.dtype("<i4"),
-    "INT64": np.dtype("<i8"),
-    "FP16": np.dtype("<f2"),
-    "FP32": np.dtype("<f4"),
-    "FP64": np.dtype("<f8"),
-    BF16: np.dtype("<u2"),
+    "BOOL": "?",
+    "UINT8": "B",
+    "UINT16": "H",
+    "UINT32": "I",
+    "UINT64": "Q",
+    "INT8": "b",
+    "INT16": "h",
+    "INT32": "i",
+    "INT64": "q",
+    "FP16": "e",
+    "FP32": "f",
+    "FP64": "d",
+    BF16: "H",
 }
-"""Datatypes of a fixed size, as they lie in a raw buffer; BF16 is the upper half of FP32."""
+"""Datatypes of a fixed size, as `struct` and numpy call them; BF16 is the upper half of FP32."""
 
+_DTYPES: Final = {datatype: np.dtype(f"<{code}") for datatype, code in FIXED.items()}
+_FEW: Final = 32
+"""Values up to which an array costs more than it saves."""
 _LENGTH: Final = struct.Struct("<I")
 _HALF: Final = 16
 """Bits of FP32 that BF16 leaves out."""
@@ -90,9 +93,11 @@ def raw_values(datatype: Any, size: int, raw: bytes) -> Values:
     """
     if datatype == BYTES:
         return _texts(size, raw)
-    kind = FIXED.get(datatype) if isinstance(datatype, str) else None
+    kind = _DTYPES.get(datatype) if isinstance(datatype, str) else None
     if kind is None or len(raw) != size * kind.itemsize:
         raise UndecodableError(Undecodable.BINARY)
+    if size <= _FEW and datatype != BF16:
+        return struct.unpack(f"<{size}{FIXED[datatype]}", raw)
     values = np.frombuffer(raw, dtype=kind)
     if datatype == BF16:
         return (values.astype(np.uint32) << _HALF).view(np.float32)
