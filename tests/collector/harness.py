@@ -210,7 +210,9 @@ def variables_for(*, port: int, upstream: int, pane_port: int, state: Path) -> d
 
 
 @contextmanager
-def running_collector(directory: Path, upstream: int | None = None) -> Iterator[Collector]:
+def running_collector(
+    directory: Path, upstream: int | None = None, more: dict[str, str] | None = None
+) -> Iterator[Collector]:
     """Run a collector; what it logged is shown when a test fails."""
     port, pane_port = free_port(), free_port()
     upstream = free_port() if upstream is None else upstream
@@ -221,7 +223,7 @@ def running_collector(directory: Path, upstream: int | None = None) -> Iterator[
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "modelmonitor", "collector"],
-            env={**os.environ, **variables},
+            env={**os.environ, **variables, **(more or {})},
             stderr=stderr,
         )
         collector = Collector(

@@ -10,7 +10,7 @@ from modelmonitor.collector.environment import (
     environment_from,
 )
 from modelmonitor.collector.processes import Restarts
-from modelmonitor.core.wire.configuration import PANE_PORT, STATE_DIRECTORY
+from modelmonitor.core.wire.configuration import EVENTS_PORT, PANE_PORT, STATE_DIRECTORY
 from modelmonitor.core.wire.tokens import public_root_key
 from tests.collector.harness import ROOT_KEY, variables_for
 
@@ -36,6 +36,19 @@ def test_what_is_optional_has_a_default() -> None:
     assert environment.revision == ""
 
 
+def test_where_events_come_nothing_is_captured() -> None:
+    environment = environment_from(VARIABLES | {"MM_EVENTS": "1", "MM_PORTS": ""})
+    assert environment.events_port == EVENTS_PORT
+    assert environment.captured == ()
+    assert environment.port_names == ("events",)
+    named = environment_from(VARIABLES | {"MM_EVENTS": "24177"})
+    assert named.events_port == 24177
+    assert named.captured == ()
+    assert named.port_names == ("http",)
+    assert environment_from(VARIABLES | {"MM_EVENTS": "0"}).events_port is None
+    assert environment_from(VARIABLES).captured == environment_from(VARIABLES).ports
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -45,6 +58,7 @@ def test_what_is_optional_has_a_default() -> None:
         ({"MM_PORTS": ","}, "MM_PORTS names 0 ports, allowed are 1 to 4"),
         ({"MM_PORTS": ",".join(["a=1:2"] * 5)}, "MM_PORTS names 5 ports"),
         ({"MM_PORTS": "8080"}, "write name=listen:upstream, for example http=24180:8080"),
+        ({"MM_EVENTS": "yes"}, "MM_EVENTS: 'yes' is not a port"),
         ({"MM_PANE_PORT": "x"}, "MM_PANE_PORT: 'x' is not a port"),
         ({"MM_ROOT_KEYS": "AAAA"}, "MM_ROOT_KEYS: a public key has 32 bytes, this one 3"),
     ],

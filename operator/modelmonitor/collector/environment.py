@@ -12,6 +12,8 @@ from modelmonitor.core.wire.tokens import parse_root_keys
 MAX_PORTS: Final = 4
 _PORT: Final = re.compile(r"(?P<name>[a-z0-9-]{1,63})=(?P<listen>\d{1,5}):(?P<upstream>\d{1,5})")
 _HIGHEST_PORT: Final = 65_535
+_EVENTS_NAME: Final = "events"
+"""Stands for a port where events come and no port is named."""
 
 
 class InvalidEnvironmentError(ValueError):
@@ -39,6 +41,9 @@ class CollectorEnvironment:
     monitor: str
     """`namespace/name`."""
     ports: tuple[CapturedPort, ...]
+    """Where events come, they only name how bodies are read."""
+    events_port: int | None
+    """Where the model server's own logger sends CloudEvents; then nothing is captured."""
     pod_uid: str
     """The audience of tokens."""
     pod_name: str
@@ -46,6 +51,16 @@ class CollectorEnvironment:
     root_keys: tuple[str, ...]
     pane_port: int
     state_directory: Path
+
+    @property
+    def captured(self) -> tuple[CapturedPort, ...]:
+        """The ports that are spliced."""
+        return self.ports if self.events_port is None else ()
+
+    @property
+    def port_names(self) -> tuple[str, ...]:
+        """The names under which traffic is configured, by index; at least one."""
+        return tuple(port.name for port in self.ports) or (_EVENTS_NAME,)
 
 
 def environment_from(variables: Mapping[str, str]) -> CollectorEnvironment:
@@ -60,10 +75,12 @@ def environment_from(variables: Mapping[str, str]) -> CollectorEnvironment:
         root_keys = parse_root_keys(_required(variables, wire.ENV_ROOT_KEYS))
     except ValueError as error:
         raise InvalidEnvironmentError(f"{wire.ENV_ROOT_KEYS}: {error}") from error
+    events_port = _events_port(variables.get(wire.ENV_EVENTS, "").strip())
     return CollectorEnvironment(
         monitor_uid=variables.get(wire.ENV_MONITOR_UID, "").strip(),
         monitor=variables.get(wire.ENV_MONITOR, ""),
-        ports=_ports(_required(variables, wire.ENV_PORTS)),
+        ports=_ports(variables, required=events_port is None),
+        events_port=events_port,
         pod_uid=_required(variables, wire.ENV_POD_UID),
         pod_name=variables.get(wire.ENV_POD_NAME, ""),
         revision=variables.get(wire.ENV_REVISION, ""),
@@ -84,7 +101,17 @@ def _required(variables: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _ports(text: str) -> tuple[CapturedPort, ...]:
+def _events_port(text: str) -> int | None:
+    if text in {"", "0"}:
+        return None
+    return wire.EVENTS_PORT if text == "1" else _port_number(wire.ENV_EVENTS, text)
+
+
+def _ports(variables: Mapping[str, str], *, required: bool) -> tuple[CapturedPort, ...]:
+    text = variables.get(wire.ENV_PORTS, "")
+    if not required and not text.strip():
+        return ()
+    text = _required(variables, wire.ENV_PORTS)
     ports = tuple(_captured_port(part) for part in text.split(",") if part.strip())
     if not 1 <= len(ports) <= MAX_PORTS:
         raise InvalidEnvironmentError(

@@ -1,5 +1,6 @@
 """The collector's container: `modelmonitor collector`."""
 
+import functools
 import gc
 import importlib
 import logging
@@ -53,20 +54,26 @@ def run(variables: Mapping[str, str]) -> int:
         return 2
     configure_logging(logging.INFO)
     try:
-        captured = [(port, listening_socket(port.listen)) for port in environment.ports]
+        captured = [(port, listening_socket(port.listen)) for port in environment.captured]
+        events = environment.events_port and listening_socket(environment.events_port)
         panes = listening_socket(environment.pane_port)
     except OSError as error:
         logger.critical("cannot listen: %s", error)
         return 1
     gc.collect()
     gc.freeze()  # so that children share these pages
-    roles = Roles(splice=_splice, observer=_observer)
+    roles = Roles(splice=functools.partial(_splice, events or None), observer=_observer)
     return Supervisor(environment, captured, panes, roles).run()
 
 
-def _splice(captured: worker.Captured, control: Control, stream: socket.socket) -> None:
+def _splice(
+    events: socket.socket | None,
+    captured: worker.Captured,
+    control: Control,
+    stream: socket.socket,
+) -> None:
     name_process("mm-splice")
-    worker.run(captured, control, stream)
+    worker.run(captured, control, stream, events)
 
 
 def _observer(

@@ -17,6 +17,7 @@ from modelmonitor.collector.handover import Record
 from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.clock import Clock, SystemClock
 from modelmonitor.collector.observer.configuration import keep_configuration, load_configuration
+from modelmonitor.collector.observer.events import EventRecorder
 from modelmonitor.collector.observer.metrics import registry_for
 from modelmonitor.collector.observer.recorder import Recorder
 from modelmonitor.collector.observer.server import PaneServer
@@ -64,8 +65,10 @@ class Observer:
             replaces=replaces,
         )
         self._state = State(book=book, shelf=shelf, last_pull=clock.monotonic())
-        names = tuple(port.name for port in environment.ports)
-        self._recorder = Recorder(book, names, self._totals)
+        self._recorder = Recorder(book, environment.port_names, self._totals)
+        self._taking: Recorder | EventRecorder = self._recorder
+        if environment.events_port is not None:
+            self._taking = EventRecorder(self._recorder)
 
     async def run(self, panes: socket.socket, stream: socket.socket) -> None:
         """Observe until the supervisor is gone."""
@@ -87,7 +90,7 @@ class Observer:
 
     def records(self, records: Sequence[Record]) -> None:
         """Count records of the hand-over."""
-        if self._recorder.take_all(records):
+        if self._taking.take_all(records):
             self._end()
 
     def heard(self) -> None:
@@ -99,7 +102,7 @@ class Observer:
         if stream is not self._stream:
             return
         self._stream = None
-        self._recorder.forget_connections()
+        self._taking.forget_connections()
         if self._state.draining:
             self._end()
 
@@ -107,7 +110,7 @@ class Observer:
         previous, self._stream = self._stream, HandoverStream(self)
         if previous is not None:
             previous.close()
-        self._recorder.forget_connections()
+        self._taking.forget_connections()
         current = self._stream
         await self._loop.create_unix_connection(lambda: current, sock=stream)
         self._ask_for_copies()

@@ -150,6 +150,8 @@ class Tally:
         return self._rows.counts()
 
     def _add_latency(self, name: str, exchange: Exchange, until: int) -> None:
+        if not until:  # nobody said when
+            return
         self._latency[name].add(max(0, until - exchange.request_end) * MICROSECONDS)
 
 

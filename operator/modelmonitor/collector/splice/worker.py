@@ -17,6 +17,7 @@ from modelmonitor.collector.control import Control, Word
 from modelmonitor.collector.environment import CapturedPort
 from modelmonitor.collector.splice.connection import SplicedConnection
 from modelmonitor.collector.splice.copier import Copier, Flow
+from modelmonitor.collector.splice.intake import EventListener
 from modelmonitor.collector.splice.listener import Listener
 
 DRAIN_SECONDS: Final = 7.0
@@ -39,6 +40,7 @@ class Worker:
         loop: asyncio.AbstractEventLoop,
         captured: Captured,
         control: Control,
+        events: socket.socket | None = None,
     ) -> None:
         self._loop = loop
         self._control = control
@@ -47,10 +49,12 @@ class Worker:
         self._numbers = itertools.count(1)
         self._gone = asyncio.Event()
         self._draining = False
-        self._listeners = [
+        self._listeners: list[Listener | EventListener] = [
             Listener(loop, listening, port.upstream, functools.partial(self._serve, index))
             for index, (port, listening) in enumerate(captured)
         ]
+        if events is not None:
+            self._listeners.append(EventListener(loop, events, self._copier, self._numbers))
 
     async def run(self) -> None:
         """Serve until the supervisor is gone."""
@@ -132,12 +136,25 @@ def run(
     captured: Captured,
     control: Control,
     stream: socket.socket,
+    events: socket.socket | None = None,
 ) -> None:
-    """Run the splice in this process until the supervisor is gone."""
+    """Run the splice in this process until the supervisor is gone.
+
+    Parameters
+    ----------
+    captured
+        Sockets that listen for the model's clients.
+    control
+        The line to the supervisor.
+    stream
+        Where copies go.
+    events
+        A socket that listens for a model server's logger.
+    """
     _allow_many_connections()
 
     async def work() -> None:
-        worker = Worker(asyncio.get_running_loop(), captured, control)
+        worker = Worker(asyncio.get_running_loop(), captured, control, events)
         worker.attach(stream)
         await worker.run()
 
