@@ -25,6 +25,7 @@ from modelmonitor.core.wire.configuration import (
     PANE_PORT,
 )
 
+PANE_PORT_NAME: Final = "mm-panes"
 MOVED_PORT_BASE: Final = 24280
 """Takeover by swap: the model of captured port i is told to listen on this + i."""
 LOWEST_FREE_PORT: Final = 1024

@@ -6,12 +6,11 @@ no object of the user's namespace, and keeps the pod's quality-of-service class.
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final
 
-from modelmonitor.api.v1alpha1.collection import Quantities, Source
-from modelmonitor.core.capture import PortLocation
-from modelmonitor.core.quantities import parse_quantity
+from modelmonitor.api.v1alpha1.collection import Source
+from modelmonitor.core.capture import PANE_PORT_NAME, PortLocation
+from modelmonitor.core.resources import collector_resources
 from modelmonitor.core.wire.configuration import (
     CONTAINER_NAME,
     ENV_EVENTS,
@@ -36,12 +35,8 @@ STATE_SIZE_LIMIT: Final = "128Mi"
 and its configuration)."""
 NO_TOKEN_VOLUME: Final = "mm-no-token"
 TOKEN_PATH: Final = "/var/run/secrets/kubernetes.io/serviceaccount"
-PANE_PORT_NAME: Final = "mm-panes"
 START_ATTEMPTS: Final = 120
 """Seconds for the collector to listen; the circuit breaker acts before."""
-GUARANTEED_CPU: Final = "500m"
-"""Least CPU in a Guaranteed pod, where the request is also the limit: less throttles the path."""
-DEFAULT_MEMORY: Final = "256Mi"
 NOBODY: Final = 65532
 """User and group where the pod itself runs as root; else the image's own user holds."""
 
@@ -103,7 +98,7 @@ def container(
             "timeoutSeconds": 1,
             "failureThreshold": START_ATTEMPTS,
         },
-        "resources": resources(plan.requests, plan.limits, spec),
+        "resources": collector_resources(plan.requests, plan.limits, spec),
         "securityContext": _security(spec),
         "terminationMessagePolicy": "FallbackToLogsOnError",
         "volumeMounts": [
@@ -128,59 +123,6 @@ def volumes(spec: Mapping[str, Any]) -> list[Json]:
 def mounts_token(spec: Mapping[str, Any]) -> bool:
     """Return whether the API server may mount the service account's token into the pod."""
     return spec.get("automountServiceAccountToken") is not False
-
-
-def resources(requests: Quantities, limits: Quantities, spec: Mapping[str, Any]) -> Json:
-    """Return the container's resources; limits below requests are raised to them.
-
-    Raises
-    ------
-    ValueError
-        If an amount is not a quantity.
-    """
-    if is_guaranteed(spec):
-        fixed = {
-            "cpu": _larger(requests.cpu or "0", GUARANTEED_CPU),
-            "memory": limits.memory or requests.memory or DEFAULT_MEMORY,
-        }
-        parse_quantity(fixed["memory"])
-        return {"requests": fixed, "limits": fixed}
-    wanted = _given(requests)
-    allowed = {
-        name: _larger(amount, wanted[name]) if name in wanted else amount
-        for name, amount in _given(limits).items()
-    }
-    return {"requests": wanted, "limits": allowed}
-
-
-def is_guaranteed(spec: Mapping[str, Any]) -> bool:
-    """Return whether the pod is of class Guaranteed: every container's limits are its requests."""
-    containers = [*(spec.get("initContainers") or []), *(spec.get("containers") or [])]
-    return bool(containers) and all(_is_fixed(one.get("resources") or {}) for one in containers)
-
-
-def _is_fixed(amounts: Mapping[str, Any]) -> bool:
-    limits, requests = amounts.get("limits") or {}, amounts.get("requests") or {}
-    for name in ("cpu", "memory"):
-        if name not in limits:
-            return False
-        limit = parse_quantity(str(limits[name]))
-        if not limit or parse_quantity(str(requests.get(name, limits[name]))) != limit:
-            return False
-    return True
-
-
-def _given(amounts: Quantities) -> dict[str, str]:
-    pairs = {"cpu": amounts.cpu, "memory": amounts.memory}
-    given = {name: amount for name, amount in pairs.items() if amount is not None}
-    for amount in given.values():
-        parse_quantity(amount)
-    return given
-
-
-def _larger(left: str, right: str) -> str:
-    values: dict[str, Decimal] = {text: parse_quantity(text) for text in (left, right)}
-    return max(values, key=values.__getitem__)
 
 
 def _security(spec: Mapping[str, Any]) -> Json:
