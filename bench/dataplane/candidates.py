@@ -16,6 +16,7 @@ from bench.dataplane.collector import Collector, running_collector
 from bench.dataplane.install import Programs
 from bench.dataplane.machine import PATH_CPU, cpu_seconds, pinned
 from bench.dataplane.process import LOOPBACK, running
+from bench.dataplane.report import UnsoundRunError
 from bench.dataplane.traffic import FEATURES, INTERVAL, configuration
 
 MODEL_PORT: Final = 18080
@@ -28,6 +29,8 @@ DIRECT: Final = "direct"
 NGINX: Final = "nginx"
 OURS: Final = "ours"
 AIOHTTP: Final = "aiohttp"
+"""As `web.run_app` runs it."""
+AIOHTTP_UVLOOP: Final = "aiohttp-uvloop"
 AGENT: Final = "kserve-agent"
 
 DRAIN_SECONDS: Final = 120.0
@@ -126,7 +129,8 @@ class Candidates:
             DIRECT: self._direct,
             NGINX: self._nginx,
             OURS: self._ours,
-            AIOHTTP: self._aiohttp,
+            AIOHTTP: lambda: self._aiohttp(AIOHTTP, "asyncio"),
+            AIOHTTP_UVLOOP: lambda: self._aiohttp(AIOHTTP_UVLOOP, "uvloop"),
             AGENT: self._agent,
         }[name]()
 
@@ -148,10 +152,15 @@ class Candidates:
             yield candidate_of(collector)
 
     @contextmanager
-    def _aiohttp(self) -> Iterator[Candidate]:
-        command = _program("aiohttp_proxy", AIOHTTP_PORT, MODEL_PORT)
-        with running(AIOHTTP, command, port=AIOHTTP_PORT, folder=self.folder) as process:
-            yield Candidate(name=AIOHTTP, port=AIOHTTP_PORT, forwarding=(process.pid,))
+    def _aiohttp(self, name: str, loop: str) -> Iterator[Candidate]:
+        command = _program("aiohttp_proxy", AIOHTTP_PORT, MODEL_PORT, FEATURES, loop)
+        with running(name, command, port=AIOHTTP_PORT, folder=self.folder) as process:
+            yield Candidate(
+                name=name,
+                port=AIOHTTP_PORT,
+                forwarding=(process.pid,),
+                seen=lambda: _seen_at(AIOHTTP_PORT),
+            )
 
     @contextmanager
     def _agent(self) -> Iterator[Candidate]:
@@ -177,7 +186,7 @@ class Candidates:
                 port=AGENT_PORT,
                 forwarding=(agent.pid,),
                 observing=(sink.pid,),
-                seen=_seen_by_sink,
+                seen=lambda: _seen_at(SINK_PORT),
             )
 
 
@@ -193,10 +202,13 @@ def candidate_of(collector: Collector) -> Candidate:
     )
 
 
-def _program(name: str, *arguments: int) -> list[str]:
+def _program(name: str, *arguments: int | str) -> list[str]:
     return pinned(PATH_CPU, sys.executable, "-m", f"bench.dataplane.programs.{name}", *arguments)
 
 
-def _seen_by_sink() -> int:
-    with urllib.request.urlopen(f"http://{LOOPBACK}:{SINK_PORT}/seen", timeout=30.0) as answer:
-        return int(answer.read())
+def _seen_at(port: int) -> int:
+    try:
+        with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/seen", timeout=30.0) as answer:
+            return int(answer.read())
+    except OSError as error:
+        raise UnsoundRunError(f"port {port} does not say what was seen: {error}") from error

@@ -1,8 +1,10 @@
 """A proxy of the kind that is written first: an aiohttp server that asks with an aiohttp client.
 
-It runs on uvloop and observes nothing, which is as cheap as it gets.
+It counts what the collector counts, where everything passes anyway.
 
-python -m bench.dataplane.programs.aiohttp_proxy PORT UPSTREAM_PORT
+python -m bench.dataplane.programs.aiohttp_proxy PORT UPSTREAM_PORT FEATURES asyncio|uvloop
+
+`GET /seen` answers with the number of requests that were counted.
 """
 
 import sys
@@ -13,14 +15,17 @@ import aiohttp
 import uvloop
 from aiohttp import web
 
+from bench.dataplane.programs.counting import Counting
+
 HOP_BY_HOP: Final = frozenset({"connection", "host", "keep-alive", "transfer-encoding"})
 
 
 class Proxy:
-    """Forwards every request to one server."""
+    """Forwards every request to one server, and counts it when it was answered."""
 
-    def __init__(self, upstream: int) -> None:
+    def __init__(self, upstream: int, counting: Counting) -> None:
         self._base = f"http://127.0.0.1:{upstream}"
+        self._counting = counting
         self._session: aiohttp.ClientSession
 
     async def session(self, _: web.Application) -> AsyncIterator[None]:
@@ -38,21 +43,30 @@ class Proxy:
         async with self._session.request(request.method, url, headers=headers, data=body) as answer:
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in HOP_BY_HOP}
             content = await answer.read()
-            return web.Response(status=answer.status, headers=kept, body=content)
+        self._counting.add(body, content)
+        return web.Response(status=answer.status, headers=kept, body=content)
+
+    async def seen(self, _: web.Request) -> web.Response:
+        """Say how many requests were counted."""
+        return web.Response(text=str(self._counting.pairs))
 
 
-def application(upstream: int) -> web.Application:
-    proxy = Proxy(upstream)
+def application(upstream: int, features: int) -> web.Application:
+    proxy = Proxy(upstream, Counting(features))
     app = web.Application(client_max_size=1 << 24)
     app.cleanup_ctx.append(proxy.session)
-    app.router.add_route("*", "/{path:.*}", proxy.forward)
+    app.router.add_get("/seen", proxy.seen)
+    app.router.add_post("/{path:.*}", proxy.forward)
     return app
 
 
 def main() -> None:
-    port, upstream = (int(word) for word in sys.argv[1:])
-    uvloop.install()
-    web.run_app(application(upstream), host="127.0.0.1", port=port, access_log=None, print=None)
+    port, upstream, features = (int(word) for word in sys.argv[1:4])
+    if sys.argv[4] == "uvloop":
+        uvloop.install()
+    web.run_app(
+        application(upstream, features), host="127.0.0.1", port=port, access_log=None, print=None
+    )
 
 
 if __name__ == "__main__":

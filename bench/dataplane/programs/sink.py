@@ -8,62 +8,41 @@ python -m bench.dataplane.programs.sink PORT FEATURES; `GET /seen` answers with 
 
 import asyncio
 import sys
-from typing import Any, Final
+from typing import Final, cast
 
 import httptools
-import orjson
 import uvloop
 
-from bench.dataplane.traffic import profile
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.profile import ColumnRole
+from bench.dataplane.programs.counting import Counting
 
-FLUSH_ROWS: Final = 512
 WAITING_PAIRS: Final = 100_000
 """First halves that wait for their other one."""
 _ACCEPTED: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
 
-class Statistics:
-    """Rows of paired requests and responses, counted in batches."""
+class Pairing:
+    """Events that wait for their other half."""
 
-    def __init__(self, features: int) -> None:
-        columns = profile(features).columns
-        self._counters = [
-            ColumnCounter(column.kind, cuts=column.cuts, categories=column.categories)
-            for column in columns
-            if column.role is ColumnRole.INPUT
-        ]
-        self._features = features
-        self._rows: list[Any] = []
+    def __init__(self, counting: Counting) -> None:
+        self._counting = counting
         self._waiting: dict[bytes, bytes] = {}
-        self.pairs = 0
 
     def add(self, identity: bytes, *, is_request: bool, body: bytes) -> None:
         """Take one event; its other half may come before it or after it."""
         other = self._waiting.pop(identity, None)
-        if other is None:
-            if len(self._waiting) < WAITING_PAIRS:
-                self._waiting[identity] = body
-            return
-        request, response = (body, other) if is_request else (other, body)
-        orjson.loads(response)
-        self._rows += orjson.loads(request)["inputs"][0]["data"]
-        self.pairs += 1
-        if len(self._rows) >= FLUSH_ROWS * self._features:
-            self._flush()
-
-    def _flush(self) -> None:
-        for place, counter in enumerate(self._counters):
-            counter.add(self._rows[place :: self._features])
-        self._rows.clear()
+        if other is not None:
+            request, response = (body, other) if is_request else (other, body)
+            self._counting.add(request, response)
+        elif len(self._waiting) < WAITING_PAIRS:
+            self._waiting[identity] = body
 
 
 class Intake(asyncio.Protocol):
     """One connection of the agent's."""
 
-    def __init__(self, statistics: Statistics) -> None:
-        self._statistics = statistics
+    def __init__(self, pairing: Pairing, counting: Counting) -> None:
+        self._pairing = pairing
+        self._counting = counting
         self._parser = httptools.HttpRequestParser(self)
         self._transport: asyncio.Transport
         self._url = b""
@@ -71,8 +50,7 @@ class Intake(asyncio.Protocol):
         self._body: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -92,20 +70,22 @@ class Intake(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         if self._url == b"/seen":
-            text = str(self._statistics.pairs)
+            text = str(self._counting.pairs)
             head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(text)}\r\n\r\n"
             self._transport.write((head + text).encode())
             return
         body = b"".join(self._body)
         self._body.clear()
-        self._statistics.add(self._identity, is_request=b"request" in self._type, body=body)
+        self._pairing.add(self._identity, is_request=b"request" in self._type, body=body)
         self._transport.write(_ACCEPTED)
 
 
 async def serve(port: int, features: int) -> None:
-    statistics = Statistics(features)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Intake(statistics), "127.0.0.1", port, backlog=4096)
+    counting = Counting(features)
+    pairing = Pairing(counting)
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Intake(pairing, counting), "127.0.0.1", port, backlog=4096
+    )
     await server.serve_forever()
 
 
