@@ -18,7 +18,6 @@ from tests.collector.harness import (
     Collector,
     eventually,
     running_collector,
-    summary,
 )
 from tests.interop.tap import Tap, tapped
 from tests.interop.wire import Reply, exchange
@@ -77,22 +76,22 @@ class Line:
         )
 
     def seen(self, requests: int, *, decoded: int = 0) -> Seen:
-        """Return what the panes say when so many requests were seen, and as many decoded."""
-
-        def enough() -> bool:
-            traffic = traffic_of(self.collector.panes)
-            return traffic.seen >= requests and traffic.decoded >= decoded
-
+        """Return what the panes say of the requests, and of every byte, since `forget`."""
+        carried = sum(len(sent) + len(got) for sent, got in self.back.conversations())
         end = time.monotonic() + DEADLINE
-        while not enough():
+        while True:
+            traffic = traffic_of(self.collector.panes)
+            if traffic.seen >= requests and traffic.forwarded_bytes >= carried:
+                break
             assert time.monotonic() < end, (
-                f"not {requests} requests, {decoded} of them decoded: "
-                f"{summary(self.collector.panes)}\n{self.collector.log.read_text()}"
+                f"{requests} requests of {carried} bytes were sent, the panes have {traffic}"
             )
             self.collector.pull(wait=1.0)
+        assert (traffic.seen, traffic.decoded) == (requests, decoded), traffic
+        assert (traffic.forwarded_bytes, traffic.copied_bytes) == (carried, carried), traffic
         panes = self.collector.panes
         return Seen(
-            traffic=traffic_of(panes),
+            traffic=traffic,
             columns={
                 name: {field: getattr(totals, field) for field in _COUNTED}
                 | {
@@ -132,6 +131,13 @@ def counted(column: ColumnConfiguration, values: Sequence[Any]) -> dict[str, Any
     }
 
 
+def listens(port: int) -> bool:
+    """Return whether a port is listened to, without a connection that would be counted."""
+    tables = (Path(f"/proc/net/{name}").read_text() for name in ("tcp", "tcp6"))
+    ends = (row.split()[1:4] for table in tables for row in table.splitlines()[1:])
+    return any(local.endswith(f":{port:04X}") and state == "0A" for local, _, state in ends)
+
+
 @contextmanager
 def running_line(
     server: int, directory: Path, configuration: CollectorConfiguration
@@ -143,7 +149,7 @@ def running_line(
         running_collector(directory, upstream=upstream.port) as collector,
         tapped(collector.port) as (front, entrance),
     ):
-        eventually(collector.accepts, "the captured port listens")
+        eventually(lambda: listens(collector.port), "the captured port listens")
         collector.configure(configuration)
         yield Line(
             server=server,

@@ -1,22 +1,24 @@
 """MLServer over REST: every layout of OpenInference v2 that its clients send."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.collector.harness import configuration_for, free_port, label, score
+from tests.interop import triton
 from tests.interop.columns import LABELS, SCORE_CUTS, by_column, inputs
-from tests.interop.flowers import NAMES, ROWS, Row
+from tests.interop.flowers import NAMES, ROWS
 from tests.interop.line import Line, running_line
+from tests.interop.openinference import INFER, binary, document, flat, named, nested, output
+from tests.interop.scrapes import total
 from tests.interop.servers import PROGRAMS, answers, get, run_program, running_server
-from tests.interop.wire import request
+from tests.interop.wire import exchange, request
 
 pytestmark = pytest.mark.interop
 
-INFER = "/v2/models/iris/infer"
 CONFIGURATION = configuration_for(
     *inputs(),
     label("label", "predict", *LABELS),
@@ -31,14 +33,19 @@ def metrics_port() -> int:
 
 
 @pytest.fixture(scope="module")
-def server(folder: Callable[[str], Path], metrics_port: int) -> Iterator[int]:
+def grpc_port() -> int:
+    return free_port()
+
+
+@pytest.fixture(scope="module")
+def server(folder: Callable[[str], Path], metrics_port: int, grpc_port: int) -> Iterator[int]:
     home = folder("mlserver")
     port = free_port()
     run_program("mlserver", home, str(PROGRAMS / "model.py"), "model.joblib")
     settings = {
         "host": "127.0.0.1",
         "http_port": port,
-        "grpc_port": free_port(),
+        "grpc_port": grpc_port,
         "metrics_port": metrics_port,
         "parallel_workers": 0,
     }
@@ -64,37 +71,22 @@ def running(server: int, folder: Callable[[str], Path]) -> Iterator[Line]:
         yield line
 
 
+@pytest.fixture(scope="module")
+def running_grpc(server: int, grpc_port: int, folder: Callable[[str], Path]) -> Iterator[Line]:
+    with running_line(grpc_port, folder("grpc"), CONFIGURATION) as line:
+        yield line
+
+
+@pytest.fixture
+def grpc(running_grpc: Line) -> Line:
+    running_grpc.forget()
+    return running_grpc
+
+
 @pytest.fixture
 def line(running: Line) -> Line:
     running.forget()
     return running
-
-
-def nested(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    shape = [len(rows), len(NAMES)]
-    return [{"name": "x", "shape": shape, "datatype": "FP64", "data": [list(row) for row in rows]}]
-
-
-def flat(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    shape = [len(rows), len(NAMES)]
-    data = [value for row in rows for value in row]
-    return [{"name": "x", "shape": shape, "datatype": "FP64", "data": data}]
-
-
-def named(rows: Sequence[Row]) -> list[dict[str, Any]]:
-    return [
-        {"name": name, "shape": [len(rows)], "datatype": "FP64", "data": list(values)}
-        for name, values in by_column(rows).items()
-    ]
-
-
-def document(tensors: list[dict[str, Any]], *outputs: str, **more: Any) -> dict[str, Any]:
-    asked = {"outputs": [{"name": name} for name in outputs]} if outputs else {}
-    return {"id": "flowers", "inputs": tensors, **asked, **more}
-
-
-def output(answer: Any, name: str) -> list[Any]:
-    return next(list(one["data"]) for one in answer["outputs"] if one["name"] == name)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +134,34 @@ def test_a_wrong_shape_is_the_servers_error_and_no_rows(line: Line) -> None:
     assert all(seen.columns[name]["rows"] == 0 for name in NAMES)
 
 
-def test_the_servers_own_counters_are_not_disturbed(metrics_port: int, line: Line) -> None:
-    line.send(request(INFER, document(nested(ROWS[:1]))))
-    line.seen(1, decoded=1)
-    assert b"model_infer_request_success_total" in get(metrics_port, "/metrics")
+def test_binary_tensors_are_the_servers_error(line: Line) -> None:
+    """MLServer does not read the extension; its answer is passed on like any other."""
+    assert line.send(binary(ROWS, "predict")).status == 500
+    assert line.seen(1).traffic.codes == {"500": 1}
+
+
+@pytest.mark.parametrize("how", ["raw", "compressed", "typed"])
+def test_grpc_calls_are_rows(grpc: Line, tmp_path: Path, how: str) -> None:
+    answer = triton.ask(grpc, tmp_path, how, "predict", "predict_proba")
+    seen = grpc.seen(1, decoded=1)
+    assert seen.columns == grpc.expected(
+        **by_column(ROWS), label=answer["predict"], score=answer["predict_proba"][1::3]
+    )
+    assert seen.traffic.codes == {"grpc-0": 1}
+
+
+def test_a_grpc_error_is_counted_by_its_code(grpc: Line, tmp_path: Path) -> None:
+    code = triton.ask(grpc, tmp_path, "unknown")["code"][0]
+    seen = grpc.seen(1)
+    assert seen.traffic.codes == {f"grpc-{code}": 1}
+    assert seen.columns["label"]["rows"] == 0
+
+
+def test_the_servers_own_counters_say_the_same(metrics_port: int, line: Line) -> None:
+    before = served(metrics_port)
+    exchange(line.port, request(INFER, document(nested(ROWS[:1]))))
+    assert line.seen(1, decoded=1).traffic.seen == served(metrics_port) - before == 1
+
+
+def served(port: int) -> float:
+    return total(get(port, "/metrics"), "model_infer_request_success_total")
