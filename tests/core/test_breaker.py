@@ -10,14 +10,15 @@ from modelmonitor.core.breaker import (
     FIRST_RETRY,
     FORGET_AFTER,
     LONGEST_RETRY,
+    LONGEST_TRIAL,
     MAKE_ROOM_AFTER,
     MAX_WAIT,
     BreakerDecision,
     InjectionView,
-    RestartLog,
     decide_injection,
     is_paused,
 )
+from modelmonitor.core.crashes import RestartLog
 from modelmonitor.core.pods import CollectorView, PodView
 from modelmonitor.core.refusals import CreateFailure
 from modelmonitor.core.times import parse_time
@@ -69,6 +70,8 @@ class Story:
     restarts: RestartLog = field(default_factory=RestartLog)
     image: str = IMAGE
     generation: int = 1
+    created: float = START
+    injectors: tuple[str, ...] = ()
 
     def at(
         self,
@@ -85,9 +88,11 @@ class Story:
                 restarts=self.restarts,
                 previous=self.status,
                 monitor="flight",
+                created=self.created,
                 image=self.image,
                 generation=self.generation,
                 now=now,
+                injectors=self.injectors,
             )
         )
         self.status = decision.status
@@ -95,6 +100,10 @@ class Story:
 
     def state(self) -> BreakerState:
         return BreakerState.CLOSED if self.status is None else self.status.breaker
+
+    def trial(self) -> tuple[str | None, str | None]:
+        """Return who may inject the trial pod, and which that is."""
+        return self.told.trial_injector, self.told.trial_pod
 
     @property
     def told(self) -> InjectionStatus:
@@ -303,6 +312,73 @@ def test_a_trial_pod_that_fails_opens_it_for_twice_as_long_and_is_evicted() -> N
     delay = parse_time(story.told.retry_at) - parse_time(story.told.since)
     assert delay == 2 * FIRST_RETRY
     assert names(story.at(begin + 70, [trial])) == ["trial"]
+
+
+@pytest.mark.parametrize("since", [-100.0, -1.0])
+def test_a_refusal_that_began_before_the_monitor_opens_nothing(since: float) -> None:
+    story = Story()
+    story.at(30, [], refused(since))
+    assert story.status is None
+    story.at(40, [], [*refused(since), *refused(5)])
+    assert story.state() is BreakerState.OPEN
+
+
+def test_a_refusal_that_began_while_pods_started_plain_says_nothing_of_collectors() -> None:
+    story, begin = half_open()
+    story.at(begin + 20, [serving("trial", created=START + begin + 5)])
+    story.at(begin + 40, [], refused(since=begin + 10))
+    assert story.state() is BreakerState.CLOSED
+    story.at(begin + 60, [], refused(since=begin + 30))
+    assert story.state() is BreakerState.OPEN
+
+
+def test_one_injector_is_named_for_the_trial_and_another_one_when_it_is_gone() -> None:
+    story = Story(injectors=("i-2", "i-1"))
+    story.at(61, [stuck()])
+    assert story.trial()[0] is None
+    begin = 61 + FIRST_RETRY
+    story.at(begin, [])
+    assert story.trial()[0] == "i-1"
+    story.injectors = ("i-0", "i-1")
+    story.at(begin + 10, [])
+    assert story.trial()[0] == "i-1"
+    story.injectors = ("i-2", "i-3")
+    story.at(begin + 20, [])
+    assert story.trial()[0] == "i-2"
+    story.injectors = ()  # not known for once
+    story.at(begin + 30, [])
+    assert story.trial()[0] == "i-2"
+
+
+def test_the_pod_on_trial_is_named_until_it_is_gone() -> None:
+    story, begin = half_open()
+    story.at(begin + 10, [serving("old"), pod("trial", created=START + begin + 5)])
+    assert story.trial()[1] == "trial"
+    later = [pod("other", created=START + begin + 6), pod("trial", created=START + begin + 5)]
+    story.at(begin + 20, later)
+    assert story.trial()[1] == "trial"
+    story.at(begin + 30, [serving("old")])
+    assert story.trial()[1] is None
+    assert story.state() is BreakerState.HALF_OPEN
+
+
+def test_a_trial_pod_that_is_not_ready_in_its_time_has_failed_and_is_freed() -> None:
+    story, begin = half_open()
+    trial = pod("trial", created=START + begin + 5)
+    waiting = story.at(begin + 5 + LONGEST_TRIAL, [trial])
+    assert story.state() is BreakerState.HALF_OPEN
+    assert waiting.next_check == trial.created + LONGEST_TRIAL + 1
+    story.at(begin + 6 + LONGEST_TRIAL, [trial])
+    assert (story.state(), story.told.reason) == (BreakerState.OPEN, "TrialTimedOut")
+    assert "pod trial, on trial with a collector, was not ready after 15 min" in story.told.message
+    assert names(story.at(begin + 12 + LONGEST_TRIAL, [trial, serving("old")])) == ["trial"]
+
+
+def test_a_trial_pod_that_was_ready_and_is_no_longer_is_not_evicted_for_its_time() -> None:
+    story, begin = half_open()
+    trial = replace(pod("trial", created=START + begin + 5), was_ready=True)
+    story.at(begin + 60 + LONGEST_TRIAL, [trial])
+    assert story.state() is BreakerState.HALF_OPEN
 
 
 def test_a_refusal_that_began_before_the_trial_does_not_decide_it() -> None:

@@ -43,6 +43,50 @@ def test_failures_of_the_targets_own_replica_sets_count_newest_first() -> None:
     assert found[1].since == parse_time("2026-01-31T12:00:00Z")
 
 
+def quota(requested: str, used: str = "0") -> str:
+    return (
+        f'pods "model-abc-x1" is forbidden: exceeded quota: q, requested: requests.memory='
+        f"{requested}, used: requests.memory={used}, limited: requests.memory=64Mi"
+    )
+
+
+def told(message: str, minute: int = 30, name: str = "model-abc") -> dict[str, Any]:
+    return {
+        "metadata": {},
+        "involvedObject": {"kind": "ReplicaSet", "name": name},
+        "reason": "FailedCreate",
+        "lastTimestamp": f"2026-01-31T12:{minute}:00Z",
+        "message": f"Error creating: {message}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event", "found"),
+    [
+        (told(quota("160Mi", "10Mi")), ["requested: requests.memory=160Mi"]),
+        (told(quota("64Mi", "10Mi")), []),
+        (told(quota("160Mi"), minute=10), []),
+        (told(quota("160Mi"), name="other-abc"), []),
+    ],
+    ids=["of another size", "the same again", "before", "of another"],
+)
+def test_what_an_old_refusal_has_become_since_is_told_by_events(
+    event: dict[str, Any], found: list[str]
+) -> None:
+    since = parse_time("2026-01-31T12:20:00Z")
+    old = replica_set()
+    old["status"]["conditions"][0]["message"] = quota("64Mi")
+    failures = create_failures(MODEL, [old], [event], since)
+    fresh = [failure.message for failure in failures if failure.since >= since]
+    assert len(fresh) == len(found)
+    assert all(words in message for words, message in zip(found, fresh, strict=True))
+
+
+def test_a_refusal_that_is_young_enough_needs_no_event() -> None:
+    failures = create_failures(MODEL, [replica_set()], [told(quota("160Mi"))])
+    assert [failure.message for failure in failures] == ["refused at 12:00:00"]
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -15,6 +15,7 @@ from modelmonitor.api.v1alpha1.status import (
 from modelmonitor.core.capture import has_collector
 from modelmonitor.core.coverage import SETTLING, MissedPod
 from modelmonitor.core.restart import (
+    LONGEST_REQUEST,
     LONGEST_RESTART,
     RestartView,
     Rollout,
@@ -116,10 +117,14 @@ def test_without_a_wish_or_a_pod_that_it_helps_nothing_is_done_or_said(
         ),
         (
             {"injection": breaker(BreakerState.HALF_OPEN)},
-            "its restart is held: injection is paused",
+            "its restart is held: injection was paused (ImageUnavailable)",
         ),
         ({"rollout": Rollout(paused=True)}, "its rollout is paused"),
         ({"rollout": Rollout(manual=True)}, "delete the pods one by one"),
+        (
+            {"rollout": Rollout(owner="InferenceService web")},
+            f"it belongs to InferenceService web; {COMMAND}",
+        ),
         ({"rollout": Rollout(settled=False)}, "a rollout is under way"),
         ({"created": NOW - SETTLING + 1}, "a few seconds old"),
     ],
@@ -170,6 +175,16 @@ def test_a_request_is_called_off_before_its_effect(changes: dict[str, Any]) -> N
     assert decision.status is not None
     assert decision.status.phase is RestartPhase.FAILED
     assert "it was called off" in decision.status.message
+
+
+def test_an_annotation_that_does_not_stick_is_given_up() -> None:
+    late = NOW - 60 + LONGEST_REQUEST
+    seen = view(previous=status(RestartPhase.REQUESTED), now=late + 1)
+    assert decide_restart(replace(seen, now=late)).apply
+    decision = decide_restart(seen)
+    assert decision.status is not None
+    assert decision.status.phase is RestartPhase.FAILED
+    assert "somebody takes it away" in decision.status.message
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def monitor_body(
     }
 
 
-def with_breaker(state: str, since: str = "2026-01-31T13:00:00Z") -> dict[str, Any]:
+def with_breaker(state: str, since: str = "2026-01-31T13:00:00Z", **more: str) -> dict[str, Any]:
     """Return a status whose circuit breaker is in this state."""
     return {
         "observedGeneration": 1,
@@ -53,5 +53,6 @@ def with_breaker(state: str, since: str = "2026-01-31T13:00:00Z") -> dict[str, A
             "since": since,
             "image": "example.org/collector:1",
             "generation": 1,
+            **more,
         },
     }

@@ -233,6 +233,23 @@ def test_a_half_open_breaker_lets_one_pod_through(
     assert admission.decide(request(pod("mlserver"))).reason == "InjectionPaused"
 
 
+def test_only_the_injector_that_is_named_gives_out_the_trial(
+    admission: Admission, plans: PlanBook, pod: MakePod
+) -> None:
+    watched(plans, status=with_breaker("HalfOpen", trialInjector="another"))
+    assert admission.decide(request(pod("mlserver"))).reason == "InjectionPaused"
+    watched(plans, status=with_breaker("HalfOpen", trialInjector="injector-0"))
+    assert admission.decide(request(pod("mlserver"))).outcome is Outcome.INJECTED
+
+
+def test_while_a_pod_is_on_trial_no_other_becomes_it(
+    admission: Admission, plans: PlanBook, clock: Clock, pod: MakePod
+) -> None:
+    watched(plans, status=with_breaker("HalfOpen", trialPod="model-1"))
+    clock.now += 6000
+    assert admission.decide(request(pod("mlserver"))).reason == "InjectionPaused"
+
+
 def test_neither_a_dry_run_nor_a_refused_pod_takes_the_trial(
     admission: Admission, plans: PlanBook, pod: MakePod
 ) -> None:

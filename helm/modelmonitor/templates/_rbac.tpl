@@ -74,6 +74,10 @@
   resources: [leases]
   resourceNames: [modelmonitor-controller]
   verbs: [get, update]
+# One injector is named for the trial pod of a half-open circuit breaker.
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [list]
 # The root that signs collectors' tokens, made at the first start.
 - apiGroups: [""]
   resources: [secrets, configmaps]

@@ -13,19 +13,19 @@ decide again at `next_check`. While a write fails nothing may be evicted: the re
 injected again.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import BreakerReason
 from modelmonitor.api.v1alpha1.status import BreakerState, InjectionStatus
+from modelmonitor.core.crashes import RESTART_WINDOW, RestartLog
 from modelmonitor.core.pods import PodView
 from modelmonitor.core.refusals import CreateFailure, blame
 from modelmonitor.core.times import format_time, parse_time
 
 MAX_WAIT: Final = 60.0
 """Seconds that a pod may wait for its collector."""
-RESTART_WINDOW: Final = 300.0
 MAX_RESTARTS: Final = 3
 """Restarts of one collector within RESTART_WINDOW seconds that open the breaker."""
 PROPAGATION: Final = 3.0
@@ -39,6 +39,9 @@ LONGEST_RETRY: Final = 6 * 3600.0
 """Seconds until one pod is tried again; doubles each time it fails."""
 FORGET_AFTER: Final = 6 * 3600.0
 """Seconds closed after which a failure counts as the first again."""
+LONGEST_TRIAL: Final = 900.0
+"""Seconds from its creation in which a pod on trial must become ready. Longer than most models take
+to load; a pod that takes longer has another cause, but nobody can tell."""
 CLOCK_DIFFERENCE: Final = 60.0
 """Seconds by which the API server's clock may differ from ours."""
 _MAX_MESSAGE: Final = 1024
@@ -63,40 +66,6 @@ _FAILING_REASONS: Final = _IMAGE_REASONS | {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class RestartLog:
-    """When collectors' restart counts were seen to change; kept in memory between passes."""
-
-    seen: Mapping[str, tuple[tuple[float, int], ...]] = field(default_factory=dict)
-    """Pod UID → (seconds since the epoch, restart count), oldest first."""
-
-    def observe(self, pods: Sequence[PodView], now: float) -> "RestartLog":
-        """Return the log with what is seen now; pods that are gone are forgotten."""
-        return RestartLog(
-            {
-                pod.uid: self._entries(pod, pod.collector.restarts, now)
-                for pod in pods
-                if pod.collector is not None
-            }
-        )
-
-    def recent(self, pod: PodView) -> int:
-        """Return how often the pod's collector restarted within RESTART_WINDOW."""
-        entries = self.seen.get(pod.uid, ())
-        return entries[-1][1] - entries[0][1] if entries else 0
-
-    def _entries(self, pod: PodView, restarts: int, now: float) -> tuple[tuple[float, int], ...]:
-        known = self.seen.get(pod.uid)
-        if known is None:
-            young = now - pod.created <= RESTART_WINDOW
-            known = ((pod.created, 0),) if young else ((now, restarts),)
-        entries = known if known[-1][1] == restarts else (*known, (now, restarts))
-        # The last entry before the window says with how many restarts the window began.
-        begin = now - RESTART_WINDOW
-        expired = sum(moment < begin for moment, _ in entries)
-        return entries[max(0, expired - 1) :]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InjectionView:
     """What the breaker decides from."""
@@ -110,12 +79,18 @@ class InjectionView:
     previous: InjectionStatus | None
     """`status.injection` as it was written."""
     monitor: str
+    created: float
+    """When the monitor was created, seconds since the epoch; what was refused before was not
+    refused because of its collector."""
     image: str
     """The image that the injector uses now."""
     generation: int
     """`metadata.generation` of the monitor."""
     now: float
     """Seconds since the epoch."""
+    injectors: Sequence[str] = ()
+    """Pods of the injector that are ready, where one has to be named for a trial; none: not known,
+    and any of them may inject a pod."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,21 +132,49 @@ def _next_status(view: InjectionView) -> InjectionStatus | None:
             return _closed(view, BreakerReason.SPEC_CHANGED)
         if state is BreakerState.OPEN:
             return _after_open(view, previous)
-    trouble = _trouble(view, state)
+    trouble = _trouble(view)
     if trouble is not None:
         return _opened(view, trouble)
-    if previous is not None and state is BreakerState.HALF_OPEN and _trial_succeeded(view):
-        return _closed(view, BreakerReason.TRIAL_SUCCEEDED, failures=previous.failures)
+    if previous is not None and state is BreakerState.HALF_OPEN:
+        if any(pod.ready for pod in _on_trial(view)):
+            return _closed(view, BreakerReason.TRIAL_SUCCEEDED, failures=previous.failures)
+        return _with_trial(view, previous)
     return previous
 
 
+def trial_is_due(previous: InjectionStatus | None, now: float) -> bool:
+    """Return whether a trial is under way or about to begin, so that `injectors` are asked for."""
+    if previous is None or previous.breaker is BreakerState.CLOSED:
+        return False
+    if previous.breaker is BreakerState.HALF_OPEN:
+        return True
+    return previous.retry_at is not None and now >= parse_time(previous.retry_at)
+
+
 def _after_open(view: InjectionView, previous: InjectionStatus) -> InjectionStatus:
-    if previous.retry_at is None or view.now < parse_time(previous.retry_at):
+    if not trial_is_due(previous, view.now):
         return previous
     message = f"one pod is injected as a trial; before: {previous.message}"
-    return _status(
+    status = _status(
         view, BreakerState.HALF_OPEN, BreakerReason.TRIAL, message, previous.failures, None
     )
+    return status.model_copy(update={"trial_injector": min(view.injectors, default=None)})
+
+
+def _with_trial(view: InjectionView, previous: InjectionStatus) -> InjectionStatus:
+    """Return the status with who may inject the trial pod, and which that is, as it is now."""
+    on_trial = {pod.name for pod in _on_trial(view)}
+    keeps = previous.trial_pod in on_trial
+    pod = previous.trial_pod if keeps else min(on_trial, default=None)
+    known = not view.injectors or previous.trial_injector in view.injectors
+    injector = previous.trial_injector if known else min(view.injectors)
+    return previous.model_copy(update={"trial_pod": pod, "trial_injector": injector})
+
+
+def _on_trial(view: InjectionView) -> list[PodView]:
+    """Return the pods that were injected since the breaker was half open."""
+    begun = _since(view) - CLOCK_DIFFERENCE
+    return [pod for pod in _injected(view) if pod.created >= begun]
 
 
 def _opened(view: InjectionView, trouble: _Trouble) -> InjectionStatus:
@@ -223,7 +226,7 @@ def _injected(view: InjectionView) -> list[PodView]:
     ]
 
 
-def _trouble(view: InjectionView, state: BreakerState) -> _Trouble | None:
+def _trouble(view: InjectionView) -> _Trouble | None:
     """Return why injection must stop: the first of waiting, restarting and refused pods."""
     injected = _injected(view)
     for pod in injected:
@@ -238,18 +241,42 @@ def _trouble(view: InjectionView, state: BreakerState) -> _Trouble | None:
                 f"the collector of pod {pod.name} restarted {recent} times within "
                 f"{RESTART_WINDOW / 60:.0f} minutes{_last_words(pod)}",
             )
+    begun = injecting_since(view.created, view.previous)
     for failure in view.failures:
-        # What was refused before a trial began says nothing about the trial.
-        stale = state is BreakerState.HALF_OPEN and failure.since < _since(view)
         reason = blame(failure)
-        if reason is not None and not stale:
+        if reason is not None and failure.since >= begun:
             return _Trouble(reason, f"pods with a collector are refused: {failure.message}")
+    return _late_trial(view)
+
+
+def injecting_since(created: float, previous: InjectionStatus | None) -> float:
+    """Return since when pods are injected, or one is on trial, seconds since the epoch.
+
+    What was refused before says nothing about collectors. Times of the API server are rounded down
+    to seconds, and so is this one.
+
+    Parameters
+    ----------
+    created
+        When the monitor was created, seconds since the epoch.
+    previous
+        The breaker as it was written.
+    """
+    return created if previous is None else max(created, parse_time(previous.since))
+
+
+def _late_trial(view: InjectionView) -> _Trouble | None:
+    previous = view.previous
+    if previous is None or previous.breaker is not BreakerState.HALF_OPEN:
+        return None
+    for pod in _on_trial(view):
+        if not pod.was_ready and view.now - pod.created > LONGEST_TRIAL:
+            return _Trouble(
+                BreakerReason.TRIAL_TIMED_OUT,
+                f"pod {pod.name}, on trial with a collector, was not ready after "
+                f"{LONGEST_TRIAL / 60:.0f} minutes",
+            )
     return None
-
-
-def _trial_succeeded(view: InjectionView) -> bool:
-    begun = _since(view) - CLOCK_DIFFERENCE
-    return any(pod.ready and pod.created >= begun for pod in _injected(view))
 
 
 def _evictions(view: InjectionView, status: InjectionStatus | None) -> tuple[PodView, ...]:
@@ -265,6 +292,9 @@ def _evictions(view: InjectionView, status: InjectionStatus | None) -> tuple[Pod
         return ()
     injected = _injected(view)
     stuck = tuple(pod for pod in injected if not pod.was_ready and _is_stuck(pod, view.now))
+    if status.reason == BreakerReason.TRIAL_TIMED_OUT.value:
+        late = (pod for pod in injected if not pod.was_ready and _is_late(pod, view.now))
+        return tuple(dict.fromkeys((*stuck, *late)))
     if status.reason != BreakerReason.QUOTA_EXCEEDED.value or not _still_refused(view):
         return stuck
     young = tuple(pod for pod in injected if not pod.was_ready)
@@ -272,6 +302,10 @@ def _evictions(view: InjectionView, status: InjectionStatus | None) -> tuple[Pod
         return young
     # The youngest has served the fewest; the quota is free again only when it is gone.
     return tuple(sorted(injected, key=lambda pod: (-pod.created, pod.name))[:1])
+
+
+def _is_late(pod: PodView, now: float) -> bool:
+    return now - pod.created > LONGEST_TRIAL
 
 
 def _still_refused(view: InjectionView) -> bool:
@@ -284,6 +318,8 @@ def _next_check(view: InjectionView, status: InjectionStatus | None) -> float | 
         for pod in _injected(view)
         if pod.collector is not None and pod.collector.awaited_since is not None
     ]
+    if status is not None and status.breaker is BreakerState.HALF_OPEN:
+        moments += [pod.created + LONGEST_TRIAL + 1 for pod in _on_trial(view)]
     if status is not None and status.breaker is BreakerState.OPEN:
         since = parse_time(status.since)
         # Times in the status are rounded down to seconds.

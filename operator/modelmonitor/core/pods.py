@@ -94,8 +94,7 @@ def pod_view(pod: Json, capture: Capture) -> PodView:
         What the monitor wants observed, for the obstacle.
     """
     metadata, spec, status = pod["metadata"], pod.get("spec") or {}, pod.get("status") or {}
-    ready = _condition(status, "Ready")
-    is_ready = bool(ready) and ready.get("status") == "True"
+    ready, serves = _condition(status, "Ready"), is_ready(pod)
     return PodView(
         name=metadata["name"],
         uid=metadata["uid"],
@@ -105,12 +104,17 @@ def pod_view(pod: Json, capture: Capture) -> PodView:
         address=status.get("podIP") or "",
         deleting=bool(metadata.get("deletionTimestamp")),
         ended=status.get("phase") in _ENDED,
-        ready=is_ready,
-        was_ready=is_ready or _was_ready(status, ready),
+        ready=serves,
+        was_ready=serves or _was_ready(status, ready),
         monitor=(metadata.get("labels") or {}).get(MONITOR_LABEL, ""),
         collector=_collector(spec, status),
         obstacle=capture_obstacle(metadata, spec, capture),
     )
+
+
+def is_ready(pod: Json) -> bool:
+    """Return whether a pod, as the API server returns it, is ready."""
+    return _condition(pod.get("status") or {}, "Ready").get("status") == "True"
 
 
 def _was_ready(status: Json, ready: Json) -> bool:

@@ -7,14 +7,14 @@ caused are of interest.
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.conditions import BreakerReason
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.wire.configuration import CONTAINER_NAME
-from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload
+from modelmonitor.core.workloads import DEPLOYMENT, REPLICA_SET, STATEFUL_SET, Workload
 
 Json = Mapping[str, Any]
 
@@ -55,32 +55,65 @@ def create_failures(
     owned
         ReplicaSets of its namespace, as JSON; those of other owners are left out.
     events
-        Events of a StatefulSet, as JSON; others than its FailedCreate are left out.
+        Events of a StatefulSet, or of ReplicaSets that have failed since before `since`, as JSON;
+        others than their FailedCreate are left out.
     since
         Seconds since the epoch; events before it are left out, because an event does not end when
         its cause does.
     """
-    failures = []
+    failures: list[CreateFailure] = []
     if workload.kind == DEPLOYMENT:
-        failures = [
-            _of_condition(condition)
-            for replica_set in owned
-            if _is_owned(replica_set, workload) and (replica_set["spec"].get("replicas") or 0) > 0
-            for condition in (replica_set.get("status") or {}).get("conditions") or []
-            if condition.get("type") == "ReplicaFailure"
-            and condition.get("status") == "True"
-            and condition.get("reason") == FAILED_CREATE
-        ]
+        for name, failure in failing_replica_sets(workload, owned):
+            failures.append(failure)
+            if failure.since < since:
+                failures += _said_anew(failure, _told(events, REPLICA_SET, name, since))
     elif workload.kind == STATEFUL_SET:
-        told = [
-            _of_event(event)
-            for event in events
-            if event.get("reason") == FAILED_CREATE
-            and (event.get("involvedObject") or {}).get("kind") == STATEFUL_SET
-            and event["involvedObject"].get("name") == workload.name
-        ]
-        failures = [failure for failure in told if failure.since >= since]
+        failures = _told(events, STATEFUL_SET, workload.name, since)
     return tuple(sorted(failures, key=lambda failure: -failure.since))
+
+
+def failing_replica_sets(
+    workload: Workload, replica_sets: Iterable[Json]
+) -> list[tuple[str, CreateFailure]]:
+    """Return the names of a Deployment's ReplicaSets whose pods cannot be created, and why."""
+    return [
+        (str(replica_set["metadata"]["name"]), _of_condition(condition))
+        for replica_set in replica_sets
+        if _is_owned(replica_set, workload) and (replica_set["spec"].get("replicas") or 0) > 0
+        for condition in (replica_set.get("status") or {}).get("conditions") or []
+        if condition.get("type") == "ReplicaFailure"
+        and condition.get("status") == "True"
+        and condition.get("reason") == FAILED_CREATE
+    ]
+
+
+def _told(events: Iterable[Json], kind: str, name: str, since: float) -> list[CreateFailure]:
+    """Return what events say of an owner of pods, from a time on."""
+    told = [
+        _of_event(event)
+        for event in events
+        if event.get("reason") == FAILED_CREATE
+        and (event.get("involvedObject") or {}).get("kind") == kind
+        and event["involvedObject"].get("name") == name
+    ]
+    return [failure for failure in told if failure.since >= since]
+
+
+def _said_anew(old: CreateFailure, events: Sequence[CreateFailure]) -> list[CreateFailure]:
+    """Return the failures that are not the old one over again: a pod of another size, mostly.
+
+    A ReplicaSet that was refused before and still is keeps the words of the first time. Its pods
+    carry a collector since, which may be why they go on being refused; only events tell.
+    """
+    return [failure for failure in events if _gist(failure.message) != _gist(old.message)]
+
+
+def _gist(message: str) -> str:
+    """Return what of a refusal is the same each time: no name of a pod, no use of a quota."""
+    exceeded = _EXCEEDED.search(message)
+    if exceeded is not None:
+        return exceeded["requested"]
+    return message.partition(" is forbidden: ")[2] or message.partition(" is invalid: ")[2]
 
 
 def blame(failure: CreateFailure) -> BreakerReason | None:

@@ -24,7 +24,7 @@ from modelmonitor.api.v1alpha1.status import (
 )
 from modelmonitor.core.coverage import SETTLING, MissedPod
 from modelmonitor.core.times import format_time, parse_time
-from modelmonitor.core.workloads import DEPLOYMENT, TEMPLATE_HASH_LABEL, Workload
+from modelmonitor.core.workloads import DEPLOYMENT, REPLICA_SET, TEMPLATE_HASH_LABEL, Workload
 
 RESTARTED_ANNOTATION: Final = f"{GROUP}/restarted"
 """Pod template annotation: UID of the monitor for which the pods were recreated."""
@@ -32,6 +32,8 @@ RESTART_MANAGER: Final = "modelmonitor-restart"
 """Field manager that owns this annotation and nothing else."""
 LONGEST_RESTART: Final = 3600.0
 """Seconds after which a restart is no longer waited for."""
+LONGEST_REQUEST: Final = 600.0
+"""Seconds after which an annotation that does not stick is given up."""
 UNDER_WAY: Final = frozenset({RestartPhase.REQUESTED, RestartPhase.RESTARTING})
 _REPAIRED: Final = frozenset({CollectorsReason.AWAITING_RECREATION, CollectorsReason.NOT_INJECTED})
 """What recreation repairs."""
@@ -47,6 +49,8 @@ class Rollout:
     """Pods are replaced only as somebody deletes them."""
     settled: bool = True
     """Every pod is of the present template and ready."""
+    owner: str = ""
+    """What made the workload and would take an annotation back, such as `InferenceService web`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,19 +132,23 @@ def is_under_way(status: RestartStatus | None, uid: str) -> bool:
 def _begin(view: RestartView) -> RestartDecision:
     if not view.wanted or not _repairable(view):
         return RestartDecision(None)
-    if view.hindrance:
-        return held(f"{view.hindrance}; {view.command}")
-    if view.injection is not None and view.injection.breaker is not BreakerState.CLOSED:
-        return held("injection is paused")
-    if view.rollout.manual:
-        return held("its update strategy is OnDelete: delete the pods one by one")
-    if view.rollout.paused:
-        return held("its rollout is paused, so that nothing would happen: resume it")
-    if not view.rollout.settled:
-        return held("a rollout is under way, whose end is awaited")
-    if view.now < view.created + SETTLING:
-        return held("the monitor is a few seconds old")
-    return RestartDecision(None, test=True)
+    against = _against(view)
+    return held(against) if against else RestartDecision(None, test=True)
+
+
+def _against(view: RestartView) -> str:
+    """Return the first of what speaks against a restart; empty if nothing does."""
+    rollout = view.rollout
+    reasons = {
+        f"{view.hindrance}; {view.command}": bool(view.hindrance),
+        _breaker_trouble(view): bool(_breaker_trouble(view)),
+        f"it belongs to {rollout.owner}; {view.command}": bool(rollout.owner),
+        "its update strategy is OnDelete: delete the pods one by one": rollout.manual,
+        "its rollout is paused, so that nothing would happen: resume it": rollout.paused,
+        "a rollout is under way, whose end is awaited": not rollout.settled,
+        "the monitor is a few seconds old": view.now < view.created + SETTLING,
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _requested(view: RestartView, previous: RestartStatus) -> RestartDecision:
@@ -149,6 +157,9 @@ def _requested(view: RestartView, previous: RestartStatus) -> RestartDecision:
     trouble = view.hindrance or _breaker_trouble(view)
     if trouble:
         return _end(view, previous, RestartPhase.FAILED, f"it was called off: {trouble}")
+    if view.now - parse_time(previous.requested_at) > LONGEST_REQUEST:
+        message = "the annotation was refused, or somebody takes it away at once"
+        return _end(view, previous, RestartPhase.FAILED, message)
     return RestartDecision(previous, _words(previous), apply=True)
 
 
@@ -229,7 +240,7 @@ def trial_pod(
     owner = {"apiVersion": "apps/v1", "kind": workload.kind, "name": workload.name, "uid": uid}
     if workload.kind == DEPLOYMENT:
         labels[TEMPLATE_HASH_LABEL] = _TRIAL_HASH
-        owner |= {"kind": "ReplicaSet", "name": f"{workload.name}-{_TRIAL_HASH}"}
+        owner |= {"kind": REPLICA_SET, "name": f"{workload.name}-{_TRIAL_HASH}"}
     return {
         "apiVersion": "v1",
         "kind": "Pod",

@@ -13,6 +13,7 @@ from modelmonitor.api.v1alpha1.spec import TargetRef
 
 DEPLOYMENT: Final = "Deployment"
 STATEFUL_SET: Final = "StatefulSet"
+REPLICA_SET: Final = "ReplicaSet"
 INFERENCE_SERVICE: Final = "InferenceService"
 TARGETS: Final = (
     ("apps/v1", DEPLOYMENT),
@@ -64,22 +65,22 @@ def workload_of(metadata: Mapping[str, Any]) -> Workload | None:
     None if nothing owns the pod, or something that a monitor cannot name: a Job, a DaemonSet, a
     ReplicaSet without a Deployment.
     """
-    owner = _controller(metadata)
+    owner = controller_of(metadata)
     if owner is None or not str(owner.get("apiVersion", "")).startswith(_GROUP_PREFIX):
         return None
     kind, name = owner.get("kind"), str(owner.get("name", ""))
     if kind == STATEFUL_SET:
         return Workload(STATEFUL_SET, name)
     template_hash = (metadata.get("labels") or {}).get(TEMPLATE_HASH_LABEL)
-    if kind != "ReplicaSet" or not template_hash or not name.endswith(f"-{template_hash}"):
+    if kind != REPLICA_SET or not template_hash or not name.endswith(f"-{template_hash}"):
         return None
     return Workload(DEPLOYMENT, name.removesuffix(f"-{template_hash}"))
 
 
 def replica_set_of(metadata: Mapping[str, Any]) -> str:
     """Return the name of the ReplicaSet that made a pod; empty if none did."""
-    owner = _controller(metadata)
-    return str(owner["name"]) if owner is not None and owner.get("kind") == "ReplicaSet" else ""
+    owner = controller_of(metadata)
+    return str(owner["name"]) if owner is not None and owner.get("kind") == REPLICA_SET else ""
 
 
 def revision_of(metadata: Mapping[str, Any]) -> str:
@@ -96,6 +97,7 @@ def precedence(created: str, name: str) -> tuple[str, str]:
     return created, name
 
 
-def _controller(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def controller_of(metadata: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the reference to what controls an object; None if nothing does."""
     owners: list[Mapping[str, Any]] = metadata.get("ownerReferences") or []
     return next((owner for owner in owners if owner.get("controller")), None)

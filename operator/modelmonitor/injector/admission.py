@@ -124,7 +124,10 @@ class Admission:
     def _trial(self, plan: InjectionPlan, mutation: Mutation, *, dry_run: bool) -> Mutation:
         key, now = (plan.namespace, plan.monitor), self._monotonic()
         since, given = self._trials.get(key, ("", now))
-        if since == plan.breaker.since and now - given < TRIAL_PAUSE:
+        given_lately = since == plan.breaker.since and now - given < TRIAL_PAUSE
+        # Replicas do not know of each other: the controller says whose the trial is.
+        others = plan.breaker.trial_injector not in {"", self._settings.pod_name}
+        if given_lately or others or plan.breaker.trial_pod:
             return untouched(
                 Skipped.INJECTION_PAUSED, f"one pod is on trial: {plan.breaker.message}"
             )

@@ -26,6 +26,10 @@ class Breaker:
     state: BreakerState = BreakerState.CLOSED
     since: str = ""
     message: str = ""
+    trial_injector: str = ""
+    """The only replica that may inject the trial pod; empty: any."""
+    trial_pod: str = ""
+    """The pod on trial, once there is one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +75,13 @@ def plan_of(monitor: ModelMonitor) -> InjectionPlan:
         suspended=monitor.spec.suspend,
         breaker=Breaker()
         if injection is None
-        else Breaker(injection.breaker, injection.since, injection.message),
+        else Breaker(
+            injection.breaker,
+            injection.since,
+            injection.message,
+            injection.trial_injector or "",
+            injection.trial_pod or "",
+        ),
         obstacle=_obstacle(monitor.status),
     )
 

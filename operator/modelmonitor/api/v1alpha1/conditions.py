@@ -163,6 +163,7 @@ class BreakerReason(Documented):
     QUOTA_EXCEEDED = "QuotaExceeded", "A ResourceQuota refused the injected pods."
     LIMIT_RANGE_VIOLATED = "LimitRangeViolated", "A LimitRange refused the injected pods."
     POD_REFUSED = "PodRefused", "The API server refused the injected pods for another reason."
+    TRIAL_TIMED_OUT = "TrialTimedOut", "The pod on trial was not ready in time."
     TRIAL = "Trial", "One pod is injected to see whether the cause has passed."
     SPEC_CHANGED = "SpecChanged", "Injection goes on because the monitor was changed."
     IMAGE_CHANGED = "ImageChanged", "Injection goes on because the collector's image was changed."

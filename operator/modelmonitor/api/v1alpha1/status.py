@@ -167,6 +167,14 @@ class InjectionStatus(ApiModel):
     generation: int = Field(ge=0, description="Spec generation that was judged.")
     failures: int = Field(default=1, ge=0, description="How often it opened in a row.")
     retry_at: Timestamp | None = Field(default=None, description="When one pod is tried again.")
+    trial_injector: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None,
+        description="Pod of the injector that may inject the trial pod; none other may, so that "
+        "there is one.",
+    )
+    trial_pod: Annotated[str, Field(max_length=253)] | None = Field(
+        default=None, description="The pod on trial; no other is injected."
+    )
 
 
 class RestartStatus(ApiModel):

@@ -212,6 +212,7 @@ class Reconciler:
         await evict_pods(services, monitor, injection.breaker.evict)
         if restart.apply and restart.status is not None:
             await restarting.carry_out(services, key, plan, restart.status)
+            self._wake(key)  # so that what was applied is seen before anybody takes it away
         state.next_check = injection.breaker.next_check
         state.snapshot = snapshot_of(
             key, monitor, state.memory, state.collection.inbox.totals, injection.counts

@@ -16,7 +16,7 @@ from modelmonitor.controller.gateways.api_server import (
 from modelmonitor.core.restart import Rollout
 from modelmonitor.core.retraining import JobPhase, JobView
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload
+from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload, controller_of
 
 RESOURCES: Final[Mapping[str, Resource]] = {DEPLOYMENT: DEPLOYMENTS, STATEFUL_SET: STATEFUL_SETS}
 """Kind of a target → where its API lives."""
@@ -72,10 +72,12 @@ def _rollout(workload: Workload, body: Body) -> Rollout:
     settled = status.get("observedGeneration", 0) >= body.get("metadata", {}).get(
         "generation", 0
     ) and all(status.get(count, 0) == wanted for count in counts)
+    controller = controller_of(body["metadata"]) or {}
+    owner = f"{controller.get('kind', '')} {controller.get('name', '')}".strip()
     if workload.kind == STATEFUL_SET:
         strategy = (spec.get("updateStrategy") or {}).get("type")
-        return Rollout(manual=strategy == "OnDelete", settled=settled)
-    return Rollout(paused=bool(spec.get("paused")), settled=settled)
+        return Rollout(manual=strategy == "OnDelete", settled=settled, owner=owner)
+    return Rollout(paused=bool(spec.get("paused")), settled=settled, owner=owner)
 
 
 def selector_text(selector: Mapping[str, Any]) -> str:

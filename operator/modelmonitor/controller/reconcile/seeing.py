@@ -8,8 +8,8 @@ from typing import Final
 from modelmonitor.api.v1alpha1.conditions import CollectorsReason, ConditionType
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import CollectorCounts, ConditionStatus
-from modelmonitor.controller.gateways.api_server import EVENTS, PODS, REPLICA_SETS
-from modelmonitor.controller.gateways.errors import GatewayError
+from modelmonitor.controller.gateways.api_server import EVENTS, PODS, REPLICA_SETS, Body
+from modelmonitor.controller.gateways.errors import AccessDeniedError, GatewayError
 from modelmonitor.controller.reconcile.announce import EventReason
 from modelmonitor.controller.reconcile.objects import Key, Target
 from modelmonitor.controller.reconcile.plan import Plan
@@ -17,21 +17,35 @@ from modelmonitor.controller.reconcile.pods import target_pods
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.ticking import Seen
-from modelmonitor.core.breaker import BreakerDecision, InjectionView, decide_injection
+from modelmonitor.core.breaker import (
+    BreakerDecision,
+    InjectionView,
+    decide_injection,
+    injecting_since,
+    trial_is_due,
+)
 from modelmonitor.core.capture import capture_obstacle, capture_of
 from modelmonitor.core.collection import recognised_ports
 from modelmonitor.core.coverage import Coverage, CoverageView, MissedPod, judge_coverage
-from modelmonitor.core.pods import PodView
-from modelmonitor.core.refusals import FAILED_CREATE, CreateFailure, create_failures
+from modelmonitor.core.pods import PodView, is_ready
+from modelmonitor.core.refusals import (
+    FAILED_CREATE,
+    CreateFailure,
+    create_failures,
+    failing_replica_sets,
+)
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import DEPLOYMENT
+from modelmonitor.core.workloads import DEPLOYMENT, REPLICA_SET
 
 logger = logging.getLogger(__name__)
 
 REFUSED_LATELY: Final = 300.0
 """Seconds for which an event tells of a refusal that lasts. A StatefulSet pauses ever longer, up to
 17 minutes, between its tries, but the breaker need see only one of the first."""
+
+INJECTOR_LABELS: Final = "app.kubernetes.io/component=injector,app.kubernetes.io/name=modelmonitor"
+"""Labels that the chart puts on pods of the injector."""
 
 UNRESOLVED = ConditionDraft(
     ConditionType.COLLECTORS_READY,
@@ -85,7 +99,23 @@ async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Pl
     bodies = await services.api.list(PODS, key.namespace, target.selector)
     pods = target_pods(bodies, target, capture_of(monitor.spec.collection))
     failures = await _failures(services, key, monitor, target, pods)
-    return Seen(key.name, monitor.metadata.uid, target, pods, failures)
+    trial = trial_is_due(monitor.status.injection, services.clock.now())
+    injectors = await _injectors(services) if trial else ()
+    return Seen(key.name, monitor.metadata.uid, target, pods, failures, injectors)
+
+
+async def _injectors(services: Services) -> Sequence[str]:
+    """Return the pods of the injector that are ready; none where they may not be looked at."""
+    try:
+        bodies = await services.api.list(PODS, services.settings.namespace, INJECTOR_LABELS)
+    except AccessDeniedError as error:
+        logger.warning("the injector's pods cannot be looked at: %s; update the role", error)
+        return ()
+    return [
+        str(body["metadata"]["name"])
+        for body in bodies
+        if not body["metadata"].get("deletionTimestamp") and is_ready(body)
+    ]
 
 
 async def _failures(
@@ -93,28 +123,36 @@ async def _failures(
 ) -> Sequence[CreateFailure]:
     """Return why pods of the target cannot be created.
 
-    Only a Deployment's ReplicaSets keep that as a state. A StatefulSet tells it by events, which
-    mean something while a pod is missing, and only if they are younger than what changed last.
+    Only a Deployment's ReplicaSets keep that as a state, in the words of the first refusal. Events
+    tell the rest: all of it of a StatefulSet, and of a ReplicaSet that was refused before pods were
+    injected what refuses them now. They mean something while a pod is missing.
     """
-    workload = target.workload
+    workload, injection = target.workload, monitor.status.injection
+    begun = injecting_since(parse_time(monitor.metadata.creation_timestamp), injection)
+    since = max(begun, services.clock.now() - REFUSED_LATELY)
     if workload.kind == DEPLOYMENT:
         owned = await services.api.list(REPLICA_SETS, key.namespace, target.selector)
-        return create_failures(workload, owned)
+        failing = failing_replica_sets(workload, owned)
+        older = [name for name, failure in failing if failure.since < begun]
+        anew = [
+            event for name in older for event in await _refusals(services, key, REPLICA_SET, name)
+        ]
+        return create_failures(workload, owned, anew, since)
     if sum(pod.counts for pod in pods) >= target.replicas:
         return ()
+    events = await _refusals(services, key, workload.kind, workload.name)
+    return create_failures(workload, events=events, since=since)
+
+
+async def _refusals(services: Services, key: Key, kind: str, name: str) -> Sequence[Body]:
+    """Return the events that say that an owner's pods were refused."""
     fields = {
-        "involvedObject.kind": workload.kind,
-        "involvedObject.name": workload.name,
+        "involvedObject.kind": kind,
+        "involvedObject.name": name,
         "reason": FAILED_CREATE,
     }
-    events = await services.api.list(
-        EVENTS, key.namespace, fields=",".join(f"{path}={value}" for path, value in fields.items())
-    )
-    changed = parse_time(monitor.metadata.creation_timestamp)
-    if monitor.status.injection is not None:
-        changed = max(changed, parse_time(monitor.status.injection.since))
-    since = max(changed, services.clock.now() - REFUSED_LATELY)
-    return create_failures(workload, events=events, since=since)
+    selector = ",".join(f"{path}={value}" for path, value in fields.items())
+    return await services.api.list(EVENTS, key.namespace, fields=selector)
 
 
 def judge_injection(
@@ -139,9 +177,11 @@ def judge_injection(
             restarts=state.restarts,
             previous=previous,
             monitor=key.name,
+            created=parse_time(monitor.metadata.creation_timestamp),
             image=image,
             generation=monitor.metadata.generation,
             now=now,
+            injectors=seen.injectors,
         )
     )
     target, capture = seen.target, capture_of(monitor.spec.collection)

@@ -64,6 +64,8 @@ class Seen:
     pods: Sequence[PodView] = ()
     failures: Sequence[CreateFailure] = ()
     """Why pods of the target cannot be created."""
+    injectors: Sequence[str] = ()
+    """Pods of the injector that are ready, where a trial is due."""
 
     @property
     def ready(self) -> list[PodView]:
