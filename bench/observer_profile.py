@@ -137,8 +137,7 @@ def split_only(stream: list[bytes]) -> None:
 def through(stream: list[bytes], target: Recorder) -> None:
     splitter = Splitter()
     for data in stream:
-        for record in splitter.feed(data):
-            target.take(record)
+        target.take_all(splitter.feed(data))
 
 
 def stages(stream: list[bytes]) -> Iterator[tuple[str, Callable[[], None]]]:

@@ -112,7 +112,7 @@ def test_any_pieces_give_the_same_exchanges(seed: int) -> None:
             else:
                 following.response_bytes(piece, time)
         times.append(time)
-    following.close(time + 10)
+    following.close()
     assert [(exchange.code, exchange.request.content()) for exchange in sink.exchanges] == calls
     assert [exchange.response.content() for exchange in sink.exchanges] == [
         body[::-1] for _, body in calls
@@ -176,7 +176,7 @@ def test_streams_above_the_last_of_a_goaway_get_no_response() -> None:
         following.response_bytes(piece, 20)
     assert [exchange.code for exchange in sink.exchanges] == ["none"]
     following.response_bytes(model.response(1, ended=True), 30)
-    following.close(40)
+    following.close()
     assert [exchange.code for exchange in sink.exchanges] == ["none", "200", "none"]
 
 
@@ -260,7 +260,7 @@ def test_a_connection_that_ends_leaves_calls_without_response() -> None:
     following, sink, client, model = opened()
     following.request_bytes(client.request(1, ended=True) + client.request(3), 10)
     following.response_bytes(model.response(1), 20)
-    following.close(30)
+    following.close()
     assert [exchange.code for exchange in sink.exchanges] == ["none"]
     assert len(sink.forgotten) == 1
 
@@ -365,7 +365,7 @@ def test_whatever_arrives_nothing_raises_and_every_stream_ends_once(
                 following.past_response(payload)
             case _:
                 following.skipped(payload, time)
-    following.close(len(events))
+    following.close()
     ended = [*sink.exchanges, *sink.forgotten]
     assert len({id(exchange) for exchange in ended}) == len(ended) == sink.begun
     for exchange in ended:

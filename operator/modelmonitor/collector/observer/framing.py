@@ -125,10 +125,10 @@ class Connection:
         self._state = _State.UNDECIDED
         self._held = []
 
-    def close(self, time: int) -> None:
+    def close(self) -> None:
         """End the connection: what has no complete response will not get one."""
         if self._reader is not None:
-            self._reader.close(time)
+            self._reader.close()
         for _, data, _ in self._held:
             self._sink.unread(len(data))
         self._reader = None

@@ -1,10 +1,11 @@
-"""Heads of HTTP/1.1 messages: what httptools makes of the bytes up to the empty line.
+"""Heads of HTTP/1.1 messages: the bytes up to the empty line. httptools says whether they are one.
 
 Heads repeat: the clients of a model send the same bytes again and again, and so does the model
 within a second. So what a head means is remembered by its bytes, within limits.
 """
 
 import functools
+import re
 from typing import Final
 
 import httptools
@@ -29,6 +30,11 @@ MAX_REMEMBERED: Final = 512
 MAX_REMEMBERED_HEAD: Final = 2048
 """Bytes; longer heads are read anew each time."""
 
+_NOBODY: Final = object()
+"""Is told nothing by a parser; what it would tell is slower to take than to find."""
+_LINES: Final = tuple((name, b"\r\n" + name + b":") for name in sorted(KEPT_HEADERS))
+_FOLD: Final = re.compile(rb"\r\n[ \t]+")
+_SPACES: Final = b" \t"
 _NO_BODY: Final = frozenset({204, 304})
 _FINAL_STATUS: Final = 200
 _LENGTH_DIGITS: Final = 18
@@ -90,7 +96,7 @@ class HeadCheck:
 
     def __init__(self, *, requests: bool) -> None:
         kind = httptools.HttpRequestParser if requests else httptools.HttpResponseParser
-        self._parser = kind(_Nobody())
+        self._parser = kind(_NOBODY)
         self._size = 0
 
     def feed(self, data: bytes) -> None:
@@ -112,90 +118,55 @@ class HeadCheck:
             raise UnreadableError from error
 
 
-class _Nobody:
-    """Is told nothing."""
+def _check(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, head: bytes) -> None:
+    """Raise `UnreadableError` unless these bytes are one head.
 
-
-class _Reading:
-    """What httptools says while it reads a head."""
-
-    def __init__(self) -> None:
-        self.messages = 0
-        self.url = b""
-        self.kept: dict[bytes, bytes] = {}
-        self.complete = False
-        self.bodies = False
-        self._headers = 0
-
-    def on_message_begin(self) -> None:
-        self.messages += 1
-
-    def on_url(self, url: bytes) -> None:
-        self.url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers += 1
-        name = name.lower()
-        if name in KEPT_HEADERS and len(value) <= MAX_VALUE:
-            self.kept[name] = value
-
-    def on_headers_complete(self) -> None:
-        self.complete = True
-
-    def on_body(self, _data: bytes) -> None:
-        self.bodies = True
-
-    @property
-    def whole(self) -> bool:
-        """Whether it was one head and nothing else."""
-        return (
-            self.complete
-            and self.messages == 1
-            and not self.bodies
-            and self._headers <= MAX_HEADERS
-        )
-
-
-def _read(
-    parser: "httptools.HttpRequestParser | httptools.HttpResponseParser",
-    reading: _Reading,
-    head: bytes,
-) -> None:
+    The lines end as they should and the only empty one is the last, so what the parser accepts is
+    a head up to its last byte, without a body or a second message.
+    """
+    lines = head.count(b"\n")
+    if lines > MAX_HEADERS or lines != head.count(b"\r\n"):
+        raise UnreadableError
     try:
         parser.feed_data(head)
-    except httptools.HttpParserUpgrade as upgrade:
-        # What follows an offered upgrade goes on in HTTP/1.1 unless the model answers with 101.
-        if upgrade.args[0] != len(head):
-            raise UnreadableError from upgrade
+    except httptools.HttpParserUpgrade:
+        # An offer: unless the model answers with 101, HTTP/1.1 goes on.
+        return
     except httptools.HttpParserError as error:
         raise UnreadableError from error
-    if not reading.whole:
-        raise UnreadableError
 
 
 def _request_head(head: bytes) -> RequestHead:
-    reading = _Reading()
-    parser = httptools.HttpRequestParser(reading)
-    _read(parser, reading, head)
-    return RequestHead(
-        method=parser.get_method(),
-        path=path_of(reading.url),
-        headers=headers_of(reading.kept),
-        length=_length(reading.kept, 0),
-    )
+    parser = httptools.HttpRequestParser(_NOBODY)
+    _check(parser, head)
+    target = head[: head.index(b"\r\n")].partition(b" ")[2].lstrip(b" ").partition(b" ")[0]
+    kept = _kept(head)
+    return RequestHead(parser.get_method(), path_of(target), headers_of(kept), _length(kept, 0))
 
 
 def _response_head(head: bytes) -> ResponseHead:
-    reading = _Reading()
-    parser = httptools.HttpResponseParser(reading)
-    _read(parser, reading, head)
+    parser = httptools.HttpResponseParser(_NOBODY)
+    _check(parser, head)
     status = parser.get_status_code()
+    kept = _kept(head)
     bodiless = status < _FINAL_STATUS or status in _NO_BODY
-    return ResponseHead(
-        status=status,
-        headers=headers_of(reading.kept),
-        length=0 if bodiless else _length(reading.kept, UNTIL_END),
-    )
+    return ResponseHead(status, headers_of(kept), 0 if bodiless else _length(kept, UNTIL_END))
+
+
+def _kept(head: bytes) -> dict[bytes, bytes]:
+    """Return the headers that are kept; of several with one name, the last."""
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    lower = head.lower()
+    kept = {}
+    for name, line in _LINES:
+        at = lower.rfind(line)
+        if at >= 0:
+            start = at + len(line)
+            value = head[start : head.index(b"\r\n", start)].strip(_SPACES)
+            if len(value) <= MAX_VALUE:
+                kept[name] = value
+    return kept
 
 
 def _length(kept: dict[bytes, bytes], otherwise: int) -> int:
@@ -207,7 +178,6 @@ def _length(kept: dict[bytes, bytes], otherwise: int) -> int:
     length = kept.get(b"content-length")
     if length is None:
         return otherwise
-    length = length.strip()
     if not length.isdigit() or len(length) > _LENGTH_DIGITS:
         raise UnreadableError
     return int(length)

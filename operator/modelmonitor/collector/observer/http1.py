@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Final
 
 from modelmonitor.collector.observer.exchange import SWITCHING_PROTOCOLS, Exchange
-from modelmonitor.collector.observer.headers import Headers, UnreadableError
-from modelmonitor.collector.observer.heads import request_head, response_head
+from modelmonitor.collector.observer.headers import UnreadableError
+from modelmonitor.collector.observer.heads import ResponseHead, request_head, response_head
 from modelmonitor.collector.observer.messages import MessageReader, UpgradedError
 from modelmonitor.collector.observer.sink import Sink
 
@@ -29,7 +29,6 @@ class HTTP1Connection:
         self.connection = connection
         self.port = port
         self.sink = sink
-        self.now = 0
         self.queue: deque[Exchange] = deque()
         """Requests whose response is not complete, oldest first."""
         self._numbers = 0
@@ -49,8 +48,7 @@ class HTTP1Connection:
         UnreadableError
             If this is not HTTP/1.1, or no longer.
         """
-        self.now = time
-        self._requests.feed(data)
+        self._requests.feed(data, time)
 
     def response_bytes(self, data: bytes, time: int) -> None:
         """Read bytes that the model sent.
@@ -62,14 +60,12 @@ class HTTP1Connection:
         UpgradedError
             If another protocol begins.
         """
-        self.now = self._last_response = time
-        self._responses.feed(data)
+        self._last_response = time
+        self._responses.feed(data, time)
 
-    def close(self, time: int) -> None:
+    def close(self) -> None:
         """End the connection: what has no complete response will not get one."""
-        self.now = self._last_response
-        self._responses.end_of_stream()
-        self.now = time
+        self._responses.end_of_stream(self._last_response)
         for exchange in self.queue:
             if exchange.request_complete:
                 exchange.status = 0
@@ -95,9 +91,9 @@ class HTTP1Connection:
         self._numbers += 1
         return self._numbers - 1
 
-    def finish(self, exchange: Exchange) -> None:
+    def finish(self, exchange: Exchange, time: int) -> None:
         """Count the oldest request, whose response is complete."""
-        exchange.response_end = self.now
+        exchange.response_end = time
         if not exchange.request_complete:
             exchange.request_end = exchange.first_byte  # answered before the request was read
             exchange.request.wanted = False
@@ -110,13 +106,9 @@ class _Requests:
 
     def __init__(self, owner: HTTP1Connection) -> None:
         self._owner = owner
-        self._started = 0
         self._exchange: Exchange | None = None
 
-    def begins(self) -> None:
-        self._started = self._owner.now
-
-    def head(self, head: bytes) -> int:
+    def head(self, head: bytes, begun: int) -> int:
         said = request_head(head)
         owner = self._owner
         self._exchange = exchange = Exchange(
@@ -126,22 +118,22 @@ class _Requests:
             said.method,
             said.path,
             said.headers.kept,
-            self._started,
+            begun,
         )
         if len(owner.queue) >= MAX_PIPELINED or not owner.sink.begins(exchange):
             raise UnreadableError
         owner.queue.append(exchange)
         return said.length
 
-    def part(self, data: bytes, start: int, stop: int) -> None:
+    def part(self, data: bytes, start: int, stop: int, time: int) -> None:
         exchange = self._exchange
         if exchange is not None and exchange.request.wanted:
-            self._owner.sink.bodies.keep(exchange.request, data[start:stop], self._owner.now)
+            self._owner.sink.bodies.keep(exchange.request, data[start:stop], time)
 
-    def ends(self) -> None:
+    def ends(self, time: int) -> None:
         exchange = self._exchange
         if exchange is not None:
-            exchange.request_end = self._owner.now
+            exchange.request_end = time
             exchange.request_complete = True
 
 
@@ -150,13 +142,9 @@ class _Responses:
 
     def __init__(self, owner: HTTP1Connection) -> None:
         self._owner = owner
-        self._begun = 0
         self._exchange: Exchange | None = None
 
-    def begins(self) -> None:
-        self._begun = self._owner.now
-
-    def head(self, head: bytes) -> int:
+    def head(self, head: bytes, begun: int) -> int:
         said = response_head(head)
         queue = self._owner.queue
         exchange = self._exchange = queue[0] if queue else None
@@ -164,29 +152,30 @@ class _Responses:
         if status < _FINAL_STATUS:
             self._exchange = None
             if status == SWITCHING_PROTOCOLS:
-                self._note(exchange, status, said.headers)
+                _note(exchange, said, begun)
                 raise UpgradedError(said.headers.kept.get(b"upgrade", b""))
             return 0
-        self._note(exchange, status, said.headers)
+        _note(exchange, said, begun)
         if exchange is None:
             return said.length
         if exchange.method == b"CONNECT" and status in _TUNNELLED:
             raise UpgradedError
         return 0 if exchange.method == b"HEAD" else said.length
 
-    def part(self, data: bytes, start: int, stop: int) -> None:
+    def part(self, data: bytes, start: int, stop: int, time: int) -> None:
         exchange = self._exchange
         if exchange is not None and exchange.response.wanted:
-            self._owner.sink.bodies.keep(exchange.response, data[start:stop], self._owner.now)
+            self._owner.sink.bodies.keep(exchange.response, data[start:stop], time)
 
-    def ends(self) -> None:
+    def ends(self, time: int) -> None:
         exchange, self._exchange = self._exchange, None
         if exchange is not None:
-            self._owner.finish(exchange)
+            self._owner.finish(exchange, time)
 
-    def _note(self, exchange: Exchange | None, status: int, headers: Headers) -> None:
-        if exchange is not None:
-            exchange.status = status
-            exchange.first_byte = self._begun
-            exchange.response_headers = headers.kept
-            exchange.response.timed = headers.timed
+
+def _note(exchange: Exchange | None, said: ResponseHead, begun: int) -> None:
+    if exchange is not None:
+        exchange.status = said.status
+        exchange.first_byte = begun
+        exchange.response_headers = said.headers.kept
+        exchange.response.timed = said.headers.timed

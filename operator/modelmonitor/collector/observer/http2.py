@@ -104,9 +104,8 @@ class HTTP2Connection:
         self._last_stream = _UPGRADED_STREAM
         self._numbers = exchange.number + 1
 
-    def close(self, time: int) -> None:
+    def close(self) -> None:
         """End the connection: what has no complete response will not get one."""
-        self.now = time
         self.end_unanswered(list(self.streams))
 
     def forget(self) -> None:

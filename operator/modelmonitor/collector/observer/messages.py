@@ -4,7 +4,7 @@ from typing import Final, Protocol
 
 from modelmonitor.collector.observer.chunks import ChunkReader
 from modelmonitor.collector.observer.headers import MAX_HEAD, UnreadableError
-from modelmonitor.collector.observer.heads import CHUNKED, UNTIL_END, HeadCheck
+from modelmonitor.collector.observer.heads import CHUNKED, HeadCheck
 
 _HEAD_END: Final = b"\r\n\r\n"
 _HEAD_END_BYTES: Final = len(_HEAD_END)
@@ -24,18 +24,18 @@ class UpgradedError(Exception):
 
 
 class Side(Protocol):
-    """Who is told about the messages."""
+    """Who is told about the messages; times are in monotonic microseconds."""
 
-    def begins(self) -> None:
-        """Note that a message's first byte came."""
+    def head(self, head: bytes, begun: int) -> int:
+        """Take a whole head, whose first byte came at `begun`; return the length of the body.
 
-    def head(self, head: bytes) -> int:
-        """Take a whole head; return the length of the body, as in `heads`."""
+        That is a number of bytes, or one of the marks of `heads`.
+        """
 
-    def part(self, data: bytes, start: int, stop: int) -> None:
+    def part(self, data: bytes, start: int, stop: int, time: int) -> None:
         """Take a part of the body: the bytes from `start` to `stop`."""
 
-    def ends(self) -> None:
+    def ends(self, time: int) -> None:
         """Note that the message is complete."""
 
 
@@ -55,12 +55,14 @@ class MessageReader:
         self._requests = requests
         self._head = b""
         """The beginning of a head whose end has not come."""
+        self._begun = 0
+        """When it came."""
         self._check: HeadCheck | None = None
         self._left = 0
         """Bytes that follow of a body whose length is known."""
         self._chunks: ChunkReader | None = None
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes, time: int) -> None:
         """Read on.
 
         Raises
@@ -73,54 +75,63 @@ class MessageReader:
         position = 0
         while position < len(data):
             if self._left:
-                position = self._take_body(data, position)
+                position = self._take_body(data, position, time)
             elif self._chunks is not None:
-                position = self._take_chunks(self._chunks, data, position)
+                position = self._take_chunks(self._chunks, data, position, time)
             else:
-                if self._head:
+                if self._check is not None:
                     data, position = self._with_head(data), 0
-                position = self._take_head(data, position)
+                position = self._take_head(data, position, time)
 
-    def end_of_stream(self) -> bool:
-        """Complete a message that ends with the connection; return whether there was one."""
-        if self._left <= _FOREVER // 2:
-            return False
-        self._left = 0
-        self._side.ends()
-        return True
+    def end_of_stream(self, time: int) -> None:
+        """Complete a message that ends with the connection, if there is one."""
+        if self._left > _FOREVER // 2:
+            self._left = 0
+            self._side.ends(time)
 
-    def _take_head(self, data: bytes, position: int) -> int:
+    def _take_head(self, data: bytes, position: int, time: int) -> int:
         while data[position] in _LINE_ENDS:  # some clients send more of them than they should
             position += 1
             if position == len(data):
                 return position
-        if self._check is None:
-            self._side.begins()
         stop = data.find(_HEAD_END, position) + _HEAD_END_BYTES
         if stop < _HEAD_END_BYTES:
-            self._wait(data[position:])
+            self._wait(data[position:], time)
             return len(data)
         if stop - position > MAX_HEAD:
             raise UnreadableError
-        self._check = None
+        begun = time
+        if self._check is not None:
+            self._check, begun = None, self._begun
+        side = self._side
         try:
-            length = self._side.head(data[position:stop])
+            length = side.head(data[position:stop], begun)
         except UpgradedError as upgrade:
             upgrade.rest = data[stop:]
             raise
-        if not length:
-            self._side.ends()
-        elif length == CHUNKED:
+        if length < 0:
+            self._begin_open_body(length)
+            return stop
+        end = stop + length
+        if end > len(data):
+            self._left = length
+            return stop
+        if length:
+            side.part(data, stop, end, time)
+        side.ends(time)
+        return end
+
+    def _begin_open_body(self, length: int) -> None:
+        if length == CHUNKED:
             self._chunks = ChunkReader()
         else:
-            self._left = _FOREVER if length == UNTIL_END else length
-        return stop
+            self._left = _FOREVER
 
-    def _wait(self, head: bytes) -> None:
+    def _wait(self, head: bytes, time: int) -> None:
         """Keep the beginning of a head, if it may become one."""
         self._head = head
         if self._check is None:
-            self._check = HeadCheck(requests=self._requests)
+            self._check, self._begun = HeadCheck(requests=self._requests), time
             self._check.feed(head)
 
     def _with_head(self, data: bytes) -> bytes:
@@ -130,20 +141,20 @@ class MessageReader:
         data, self._head = self._head + data, b""
         return data
 
-    def _take_body(self, data: bytes, position: int) -> int:
+    def _take_body(self, data: bytes, position: int, time: int) -> int:
         stop = min(position + self._left, len(data))
         self._left -= stop - position
-        self._side.part(data, position, stop)
+        self._side.part(data, position, stop, time)
         if not self._left:
-            self._side.ends()
+            self._side.ends(time)
         return stop
 
-    def _take_chunks(self, chunks: ChunkReader, data: bytes, position: int) -> int:
+    def _take_chunks(self, chunks: ChunkReader, data: bytes, position: int, time: int) -> int:
         parts: list[bytes] = []
         position = chunks.read(data, position, parts)
         for part in parts:
-            self._side.part(part, 0, len(part))
+            self._side.part(part, 0, len(part), time)
         if chunks.done:
             self._chunks = None
-            self._side.ends()
+            self._side.ends(time)
         return position

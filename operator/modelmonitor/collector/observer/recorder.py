@@ -151,7 +151,7 @@ class Recorder:
             case Kind.CLOSED:
                 closed = self._connections.pop(record.connection, None)
                 if closed is not None:
-                    closed.close(record.time)
+                    closed.close()
             case Kind.RESYNC:
                 self._connection(record).resync()
             case Kind.SKIPPED:
