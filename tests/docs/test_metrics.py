@@ -1,10 +1,11 @@
 """The page of Prometheus series lists exactly what the three processes serve, with their labels."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry
+import pytest
+from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.registry import Collector
 
 from modelmonitor.api.v1alpha1.status import AlertState, CollectorCounts, MetricState
@@ -21,7 +22,16 @@ from modelmonitor.controller.runtime.metrics import (
     StateCollector,
     WorkMetrics,
 )
+from modelmonitor.core.wire.pane import (
+    LATENCY_FIRST_TOKEN,
+    LATENCY_RESPONSE,
+    GenerationCounts,
+    LatencyCounts,
+    Pane,
+    RequestCounts,
+)
 from modelmonitor.injector.metrics import InjectorMetrics
+from tests.support.promlint import faults
 
 SUFFIXES = {"counter": "_total"}
 
@@ -56,9 +66,31 @@ def _injector() -> CollectorRegistry:
 
 
 def _collector() -> CollectorRegistry:
+    counts = RequestCounts(
+        seen=2,
+        sampled=2,
+        decoded=1,
+        codes={"200": 1, "grpc-14": 1},
+        undecodable={"RequestShape": 1},
+        protocols={"http/OpenAI": 1},
+    )
+    latency = LatencyCounts(buckets={0: 1}, count=1, total=1.0)
+    generation = GenerationCounts(requests=1, finishReasons={"stop": 1})
     totals = Totals()
-    totals.codes["200"] += 1
-    totals.undecodable["RequestShape"] += 1
+    totals.add_pane(
+        Pane(
+            monitorUID="m",
+            podUID="p",
+            bootID="b",
+            seq=1,
+            start=0.0,
+            end=60.0,
+            interval=60.0,
+            requests=counts,
+            latency={LATENCY_RESPONSE: latency, LATENCY_FIRST_TOKEN: latency},
+            generation=generation,
+        )
+    )
     book = PaneBook(
         identity=Identity(monitor_uid="m", pod_uid="p", revision="r", boot_id="b"),
         clock=SystemClock(),
@@ -84,6 +116,34 @@ def _listed(root: Path) -> dict[str, set[str]]:
     page = (root / "docs" / "metrics.md").read_text()
     rows = re.findall(r"^\| `(\w+)` \| ([^|]*)\|", page, re.MULTILINE)
     return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+
+@pytest.mark.parametrize("process", [_controller, _injector, _collector])
+def test_series_keep_to_the_naming_practices_of_prometheus(
+    process: Callable[[], CollectorRegistry],
+) -> None:
+    assert faults(process()) == []
+
+
+def test_breaches_of_the_naming_practices_are_found() -> None:
+    registry = CollectorRegistry()
+    Gauge("a_total", "Help.", registry=registry)
+    Gauge("wait_ms", "Help.", registry=registry)
+    Gauge("waitTime", "Help.", ["podName"], registry=registry).labels("x").set(1)
+    Gauge("queue_gauge", "", registry=registry)
+    Gauge("size_kilobytes", "Help.", ["le"], registry=registry).labels("1").set(1)
+    Gauge("rows_count", "Help.", registry=registry)
+    assert sorted(faults(registry)) == [
+        "a_total: only counters end in _total",
+        "queue_gauge: names its type",
+        "queue_gauge: no help",
+        "rows_count: the suffix belongs to histograms and summaries",
+        "size_kilobytes: kilobytes is no base unit",
+        "size_kilobytes: label le belongs to histograms",
+        "waitTime: is not snake case",
+        "waitTime: label podName is not snake case",
+        "wait_ms: ms is no base unit",
+    ]
 
 
 def test_every_series_is_listed_with_its_labels_and_no_other_is(root: Path) -> None:

@@ -119,7 +119,7 @@ class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     squares: float = 0.0
     """Sum of squares of finite numbers."""
     sketch: bytes = b""
-    """KLL sketch (k = 200) of finite numbers, serialized; for display and re-baselining only."""
+    """KLL sketch of finite numbers, serialized; for display and re-baselining only."""
     novel: dict[str, int] = {}
     """Categorical: values that the baseline does not list → rows, the most frequent `MAX_NOVEL`
     or so. In clear where `CollectorConfiguration.reveal` names the column, else a keyed hash."""
