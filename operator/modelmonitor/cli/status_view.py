@@ -14,9 +14,11 @@ from modelmonitor.api.v1alpha1.status import (
     AlertState,
     Condition,
     ConditionStatus,
+    InjectionStatus,
     MetricState,
     MetricStatus,
     ModelMonitorStatus,
+    RestartStatus,
 )
 from modelmonitor.core.times import parse_time
 
@@ -151,7 +153,11 @@ def _facts(monitor: ModelMonitor, now: float) -> Table:
             f"{counts.outdated} outdated",
         )
     if state.coverage:
-        table.add_row("Coverage", f"{parse_decimal(state.coverage):.1%} of the traffic observed")
+        table.add_row("Coverage", _coverage(state))
+    if state.collection and state.collection.protocols:
+        table.add_row("Protocols", "; ".join(state.collection.protocols))
+    if state.restart:
+        table.add_row("Restart", _restart(state.restart, now))
     if state.revision:
         table.add_row("Revision", state.revision)
     if state.baseline:
@@ -160,11 +166,46 @@ def _facts(monitor: ModelMonitor, now: float) -> Table:
         table.add_row(
             "Injection",
             f"breaker {state.injection.breaker.value} for {age(state.injection.since, now)}: "
-            f"{state.injection.message}",
+            f"{state.injection.message}{_next_trial(state.injection)}",
         )
     table.add_row("Retraining", _retraining(monitor, now))
     table.add_row("Mode", "Suspended" if monitor.spec.suspend else monitor.spec.mode.value)
     return table
+
+
+def _coverage(state: ModelMonitorStatus) -> str:
+    text = f"{_percent(state.coverage)} of the traffic observed and decoded"
+    seen = state.collection
+    if seen is None:
+        return text
+    parts = [
+        f"{_percent(share)} {what}"
+        for share, what in (
+            (seen.observed_share, "observed"),
+            (seen.sampled_share, "of the requests sampled"),
+            (seen.decoded_share, "of these decoded"),
+        )
+        if share is not None
+    ]
+    if seen.undecodable:
+        parts.append(f"the others mostly not because of {seen.undecodable}")
+    return f"{text} ({', '.join(parts)})" if parts else text
+
+
+def _percent(share: str | None) -> str:
+    return NONE if share is None else f"{100 * parse_decimal(share):.1f}".removesuffix(".0") + "%"
+
+
+def _next_trial(injection: InjectionStatus) -> str:
+    if injection.trial_pod:
+        return f"; pod {injection.trial_pod} is on trial"
+    return f"; one pod is tried at {injection.retry_at}" if injection.retry_at else ""
+
+
+def _restart(restart: RestartStatus, now: float) -> str:
+    moment = restart.finished_at or restart.requested_at
+    text = f"{restart.phase.value} {age(moment, now)} ago"
+    return f"{text}: {restart.message}" if restart.message else text
 
 
 def _retraining(monitor: ModelMonitor, now: float) -> str:
