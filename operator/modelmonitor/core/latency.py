@@ -7,8 +7,12 @@ within (gamma − 1) / (gamma + 1) < 1 % of the true order statistic (Masson, Ri
 """
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from modelmonitor.core.wire.pane import LATENCY_GAMMA, LatencyCounts
 
@@ -16,11 +20,18 @@ SHORTEST: Final = 1e-6
 """Seconds; what is shorter counts as this: the hand-over's clock ticks in microseconds."""
 
 _LOG_GAMMA: Final = math.log(LATENCY_GAMMA)
+_MOST_WAITING: Final = 4096
+
+
+def bucket_indices(seconds: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return the buckets of latencies; negative or tiny ones count as one microsecond."""
+    found: NDArray[np.float64] = np.ceil(np.log(np.maximum(seconds, SHORTEST)) / _LOG_GAMMA)
+    return found.astype(np.int64)
 
 
 def bucket_index(seconds: float) -> int:
-    """Return the bucket of a latency; negative or tiny ones count as one microsecond."""
-    return math.ceil(math.log(max(seconds, SHORTEST)) / _LOG_GAMMA)
+    """Return the bucket of one latency."""
+    return int(bucket_indices(np.array([seconds]))[0])
 
 
 def bucket_upper(index: int) -> float:
@@ -97,22 +108,35 @@ def cumulative(counts: LatencyCounts, bounds: Iterable[float]) -> list[int]:
 
 
 class LatencyCounter:
-    """Counts latencies one by one; `counts` is what a pane carries."""
+    """Counts latencies; `counts` is what a pane carries.
+
+    They wait until there are many: one by one, the logarithm alone would cost as much as the rest.
+    """
 
     def __init__(self) -> None:
-        self._buckets: dict[int, int] = {}
+        self._waiting: list[float] = []
+        self._buckets: Counter[int] = Counter()
         self._count = 0
         self._total = 0.0
 
     def add(self, seconds: float) -> None:
         """Count one latency."""
-        index = bucket_index(seconds)
-        self._buckets[index] = self._buckets.get(index, 0) + 1
-        self._count += 1
-        self._total += max(seconds, 0.0)
+        self._waiting.append(seconds)
+        if len(self._waiting) >= _MOST_WAITING:
+            self._count_waiting()
 
     def counts(self) -> LatencyCounts:
         """Return what was counted so far."""
+        self._count_waiting()
         return LatencyCounts(
             buckets=dict(sorted(self._buckets.items())), count=self._count, total=self._total
         )
+
+    def _count_waiting(self) -> None:
+        if not self._waiting:
+            return
+        seconds = np.array(self._waiting)
+        self._waiting.clear()
+        self._buckets.update(bucket_indices(seconds).tolist())
+        self._count += seconds.size
+        self._total += float(np.maximum(seconds, 0.0).sum())

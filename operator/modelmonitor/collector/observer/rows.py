@@ -37,7 +37,7 @@ class RowBuffer:
         self._outputs = outputs
         self._input_rows = RowCounter([_cells(column, configuration) for column in inputs])
         self._output_rows = [RowCounter([_cells(column, configuration)]) for column in outputs]
-        self._size = 0
+        self._most_waiting = max(1, min(FLUSH_ROWS, FLUSH_VALUES // max(1, len(inputs))))
         self._start_afresh()
 
     def add(self, rows: Rows, size: int) -> None:
@@ -56,23 +56,22 @@ class RowBuffer:
             If they do not fit the configuration: the decoder is at fault. Nothing is counted.
         """
         inputs = rows.inputs
-        if not self._fit(rows):
+        matrix = inputs.matrix
+        if rows.outputs and len(rows.outputs) != len(self._output_values):
+            raise ValueError("a decoder's outputs are not the configured ones")
+        if matrix is None:
+            self._take_columns(inputs)
+        elif len(matrix) != inputs.rows * len(self._inputs):
             raise ValueError("a decoder's rows do not have the configured columns")
-        if isinstance(inputs.matrix, np.ndarray):
-            self._arrays.setdefault(inputs.matrix.dtype.str, []).append(inputs.matrix)
-        elif inputs.matrix is not None:
-            self._matrix.extend(inputs.matrix)
+        elif isinstance(matrix, np.ndarray):
+            self._arrays.setdefault(matrix.dtype.str, []).append(matrix)
         else:
-            self._column_rows += inputs.rows
-            _extend(self._columns, inputs.columns)
-        _extend(self._output_values, rows.outputs)
+            self._matrix.extend(matrix)
+        if rows.outputs:
+            _extend(self._output_values, rows.outputs)
         self._waiting += inputs.rows
         self._size += size
-        if (
-            self._waiting >= FLUSH_ROWS
-            or self._waiting * len(self._inputs) >= FLUSH_VALUES
-            or self._size >= FLUSH_BYTES
-        ):
+        if self._waiting >= self._most_waiting or self._size >= FLUSH_BYTES:
             self.flush()
 
     def flush(self) -> None:
@@ -108,22 +107,17 @@ class RowBuffer:
         self._columns: list[list[Any]] = [[] for _ in self._inputs]
         self._output_values: list[list[Any]] = [[] for _ in self._outputs]
 
-    def _fit(self, rows: Rows) -> bool:
-        outputs = not rows.outputs or len(rows.outputs) == len(self._outputs)
-        return outputs and _inputs_fit(rows.inputs, len(self._inputs))
-
-
-def _inputs_fit(inputs: Inputs, width: int) -> bool:
-    if inputs.matrix is not None:
-        return len(inputs.matrix) == inputs.rows * width
-    return len(inputs.columns) == width and all(
-        values is None or len(values) == inputs.rows for values in inputs.columns
-    )
+    def _take_columns(self, inputs: Inputs) -> None:
+        if len(inputs.columns) != len(self._inputs) or not all(
+            values is None or len(values) == inputs.rows for values in inputs.columns
+        ):
+            raise ValueError("a decoder's columns are not the configured ones")
+        self._column_rows += inputs.rows
+        _extend(self._columns, inputs.columns)
 
 
 def _extend(buffers: list[list[Any]], columns: Sequence[Column]) -> None:
-    # No outputs at all: nobody asked for them.
-    for buffer, values in zip(buffers, columns, strict=False):
+    for buffer, values in zip(buffers, columns, strict=True):
         if values is not None:
             buffer.extend(_plain(values))
 

@@ -42,6 +42,7 @@ FINISH_REASONS: Final = frozenset(
 OTHER_REASON: Final = "other"
 MOST_TOKENS: Final = 2**31
 """An answer that tells of more does not tell the truth."""
+_ENCODING: Final = b"content-encoding"
 _UNPACKED: Final = 20
 """How much larger a body is taken to be than its compressed form."""
 
@@ -54,13 +55,11 @@ class Tally:
         self._generation = _GenerationTally()
         self._codes: Counter[str] = Counter()
         self._undecodable: Counter[str] = Counter()
-        self._protocols: Counter[str] = Counter()
+        self._protocols: Counter[tuple[str, str]] = Counter()
         self._sampled = self._decoded = 0
-        self._latency = {
-            LATENCY_RESPONSE: LatencyCounter(),
-            LATENCY_FIRST_BYTE: LatencyCounter(),
-            LATENCY_FIRST_TOKEN: LatencyCounter(),
-        }
+        self._response = LatencyCounter()
+        self._first_byte = LatencyCounter()
+        self._first_token = LatencyCounter()
         self.model = ""
         """The model that was asked last, where requests name one."""
         self.version = ""
@@ -78,8 +77,12 @@ class Tally:
             self.model = target.model[:MAX_NAME]
             self.version = target.version[:MAX_NAME] or self.version
         if exchange.status:
-            self._add_latency(LATENCY_RESPONSE, exchange, exchange.response_end)
-            self._add_latency(LATENCY_FIRST_BYTE, exchange, exchange.first_byte)
+            # 0: nobody said when.
+            asked = exchange.request_end
+            if exchange.response_end:
+                self._response.add((exchange.response_end - asked) * MICROSECONDS)
+            if exchange.first_byte:
+                self._first_byte.add((exchange.first_byte - asked) * MICROSECONDS)
 
     def add_rows(self, decoded: Decoded, exchange: Exchange, port: str) -> None:
         """Count what a sampled request said.
@@ -102,14 +105,15 @@ class Tally:
             return
         self._sampled += 1
         self._decoded += 1
-        self._protocols[f"{port}/{decoded.protocol}"] += 1
+        self._protocols[port, decoded.protocol] += 1
         self.model = found.model[:MAX_NAME] or self.model
         self.version = found.version[:MAX_NAME] or self.version
         generation = found.generation
         if generation is not None:
             self._generation.add(generation)
             if generation.first_token is not None:
-                self._add_latency(LATENCY_FIRST_TOKEN, exchange, generation.first_token)
+                waited = generation.first_token - exchange.request_end
+                self._first_token.add(waited * MICROSECONDS)
 
     def add_undecodable(self, reason: Undecodable) -> None:
         """Count a sampled request that did not become rows."""
@@ -133,12 +137,19 @@ class Tally:
             sampled=self._sampled,
             undecodable=dict(self._undecodable),
             codes=dict(self._codes),
-            protocols=dict(self._protocols),
+            protocols={
+                f"{port}/{protocol}": requests
+                for (port, protocol), requests in self._protocols.items()
+            },
         )
 
     def latency(self) -> dict[str, LatencyCounts]:
         """Return the latencies, by what they measure."""
-        counts = {name: counter.counts() for name, counter in self._latency.items()}
+        counts = {
+            LATENCY_RESPONSE: self._response.counts(),
+            LATENCY_FIRST_BYTE: self._first_byte.counts(),
+            LATENCY_FIRST_TOKEN: self._first_token.counts(),
+        }
         return {name: counted for name, counted in counts.items() if counted.count}
 
     def generation(self) -> GenerationCounts | None:
@@ -148,11 +159,6 @@ class Tally:
     def columns(self) -> dict[str, ColumnCounts]:
         """Return the counts of every column that is counted."""
         return self._rows.counts()
-
-    def _add_latency(self, name: str, exchange: Exchange, until: int) -> None:
-        if not until:  # nobody said when
-            return
-        self._latency[name].add(max(0, until - exchange.request_end) * MICROSECONDS)
 
 
 class _GenerationTally:
@@ -195,7 +201,6 @@ def _is_told(tokens: int | None) -> bool:
 def _weight(exchange: Exchange) -> int:
     """Return about how many bytes the values of a request and its response take."""
     size = exchange.request.size + exchange.response.size
-    packed = b"content-encoding"
-    if packed in exchange.headers or packed in exchange.response_headers:
+    if _ENCODING in exchange.headers or _ENCODING in exchange.response_headers:
         size *= _UNPACKED
     return size
