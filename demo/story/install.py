@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -23,9 +23,12 @@ class Installation:
     ----------
     environment
         The environment to run `helm` in; it decides the cluster.
+    values
+        Values of the chart beside the images, such as `{"restart.enabled": "true"}`.
     """
 
     environment: Mapping[str, str]
+    values: Mapping[str, str] = field(default_factory=dict)
 
     def command(self, operator: str, collector: str) -> list[str]:
         """Return the command that installs the chart with these images, or upgrades it.
@@ -35,8 +38,11 @@ class Installation:
         operator, collector
             Images as `repository:tag`.
         """
-        values = {**_image("operator", operator), **_image("collector", collector)}
-        sets = [f"--set-string={name}={value}" for name, value in values.items()]
+        images = {**_image("operator", operator), **_image("collector", collector)}
+        sets = [
+            *(f"--set-string={name}={value}" for name, value in images.items()),
+            *(f"--set={name}={value}" for name, value in self.values.items()),
+        ]
         where = [f"--namespace={NAMESPACE}", "--create-namespace"]
         wait = ["--wait", f"--timeout={_TIMEOUT:.0f}s"]
         return ["helm", "upgrade", "--install", RELEASE, str(CHART), *where, *wait, *sets]

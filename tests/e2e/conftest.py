@@ -55,7 +55,7 @@ def demo_image(images: Images) -> str:
 @pytest.fixture(scope="session")
 def release(kube: Kube, platform: Local, images: Images) -> Release:
     """Install the chart, or upgrade it to the images of this checkout."""
-    installation = Installation(platform.environment)
+    installation = Installation(platform.environment, {"restart.enabled": "true"})
     installed = Release(kube, installation, images.operator, images.collector, BROKEN_COLLECTOR)
     installed.use_collector(images.collector)
     return installed

@@ -57,6 +57,10 @@ class Model:
     """Seconds of preStop sleep; endpoints must have gone before the server stops."""
     port_name: str = "http"
     labels: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """More of the server's environment."""
+    target_port: int | None = None
+    """What the Service's targetPort is; None: the port's name."""
 
     def deployment(self, namespace: str) -> Body:
         """Return the Deployment."""
@@ -92,7 +96,10 @@ class Model:
             "image": self.image,
             "imagePullPolicy": "IfNotPresent",
             "command": ["python3", "/srv/model_server.py"],
-            "env": [{"name": "DELAY", "value": str(self.delay)}],
+            "env": [
+                {"name": name, "value": value}
+                for name, value in {"DELAY": str(self.delay), **self.variables}.items()
+            ],
             "ports": [{"name": self.port_name, "containerPort": 8080}],
             "readinessProbe": {
                 "httpGet": {"path": "/v2/health/ready", "port": self.port_name},
@@ -112,14 +119,15 @@ class Model:
         }
 
     def service(self, namespace: str) -> Body:
-        """Return the Service, whose targetPort is the port's name."""
+        """Return the Service."""
+        target = self.target_port or self.port_name
         return {
             "apiVersion": "v1",
             "kind": "Service",
             "metadata": {"name": self.name, "namespace": namespace},
             "spec": {
                 "selector": {"app": self.name},
-                "ports": [{"name": "http", "port": 80, "targetPort": self.port_name}],
+                "ports": [{"name": "http", "port": 80, "targetPort": target}],
             },
         }
 
