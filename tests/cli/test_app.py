@@ -9,7 +9,16 @@ import pytest
 import modelmonitor
 from modelmonitor.cli.app import run
 
-COMMANDS = ("baseline", "collector", "controller", "injector", "lint", "status", "version")
+COMMANDS = (
+    "baseline",
+    "collector",
+    "controller",
+    "doctor",
+    "injector",
+    "lint",
+    "status",
+    "version",
+)
 FORBIDDEN = ("typer", "rich", "pydantic", "scipy", "kubernetes", "kopf", "pyarrow", "yaml")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from modelmonitor.cli.cluster import DEPLOYMENTS, NAMESPACES, SERVICES, ObjectKind
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
 from tests.cluster.fixtures import ApiServer
@@ -88,6 +89,40 @@ def test_what_another_manager_applied_is_taken_over_only_by_force(
 
     stored = apiserver.kubectl.get("configmap", "shared", "-n", NAMESPACE)
     assert stored["data"] == {"profile.json": "ours"}
+
+
+def test_objects_of_any_kind_are_found_and_listed_by_their_labels(
+    cluster: KubernetesCluster, apiserver: ApiServer
+) -> None:
+    for name, app in (("one", "a"), ("two", "b")):
+        port = {"port": 80, "targetPort": "http"}
+        metadata = {"name": name, "namespace": NAMESPACE, "labels": {"app": app}}
+        spec = {"selector": {"app": app}, "ports": [port]}
+        apiserver.kubectl.apply(
+            {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": spec}
+        )
+
+    found = cluster.find(SERVICES, NAMESPACE, "one")
+    assert found is not None
+    assert found["spec"]["ports"][0]["targetPort"] == "http"
+    listed = cluster.objects(SERVICES, NAMESPACE, {"app": "b"})
+    assert [one["metadata"]["name"] for one in listed] == ["two"]
+    namespace = cluster.find(NAMESPACES, NAMESPACE, NAMESPACE)
+    assert namespace is not None
+    assert namespace["metadata"]["name"] == NAMESPACE
+
+
+def test_what_is_not_there_is_none_and_a_list_of_it_empty(cluster: KubernetesCluster) -> None:
+    unknown = ObjectKind("example.org/v1", "things", "Thing")
+    assert cluster.find(SERVICES, NAMESPACE, "gone") is None
+    assert cluster.find(unknown, NAMESPACE, "x") is None
+    assert cluster.objects(unknown, NAMESPACE) == []
+    assert cluster.objects(DEPLOYMENTS, "kube-system", {"app": "none"}) == []
+
+
+def test_a_question_that_the_server_refuses_is_told(cluster: KubernetesCluster) -> None:
+    with pytest.raises(CommandError, match="could not list services in namespace command-line"):
+        cluster.objects(SERVICES, NAMESPACE, {"": "x="})
 
 
 def test_a_context_that_does_not_exist_is_named(cluster: KubernetesCluster) -> None:

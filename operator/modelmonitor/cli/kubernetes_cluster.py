@@ -13,7 +13,7 @@ from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError, MaxRetryError
 
 from modelmonitor.api.v1alpha1.monitor import GROUP, PLURAL, VERSION
-from modelmonitor.cli.cluster import Body
+from modelmonitor.cli.cluster import AccessDeniedError, Body, ObjectKind
 from modelmonitor.cli.errors import CommandError
 
 CLI_FIELD_MANAGER: Final = "modelmonitor-cli"
@@ -54,6 +54,44 @@ class KubernetesCluster:
         except (ApiException, HTTPError) as error:
             raise _explained(error, f"read ModelMonitor {namespace}/{name}") from error
         return _body(answer)
+
+    def find(self, kind: ObjectKind, namespace: str, name: str) -> Body | None:
+        """Return one object, None if there is none of this name; `namespace` may not matter."""
+        path = f"{_path(kind, namespace)}/{name}"
+        return self._get(path, [], f"read {kind.name} {name}", absent=None)
+
+    def objects(
+        self, kind: ObjectKind, namespace: str, labels: Mapping[str, str] | None = None
+    ) -> list[Body]:
+        """Return the objects of a namespace, those with these labels only."""
+        selector = ",".join(f"{key}={value}" for key, value in sorted((labels or {}).items()))
+        action = f"list {kind.plural} in namespace {namespace}"
+        query = [("labelSelector", selector)] if selector else []
+        answer = self._get(_path(kind, namespace), query, action, absent={"items": []})
+        return list((answer or {})["items"] or [])
+
+    def _get(
+        self, path: str, query: list[tuple[str, str]], action: str, absent: Body | None
+    ) -> Body | None:
+        """Return an answer as JSON; `absent` if the server knows nothing by this path."""
+        request = self._client.param_serialize(
+            "GET",
+            path,
+            query_params=query,
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        try:
+            answer = self._client.call_api(*request, _request_timeout=TIMEOUT)
+            payload = answer.read()
+        except (ApiException, HTTPError) as error:
+            raise _explained(error, action) from error
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return absent
+        if answer.status >= HTTPStatus.MULTIPLE_CHOICES:
+            refusal = ApiException(answer.status, answer.reason, body=payload.decode())
+            raise _explained(refusal, action)
+        return _body(json.loads(payload))
 
     def apply_config_map(
         self, namespace: str, name: str, data: Mapping[str, str], *, force: bool
@@ -108,6 +146,12 @@ def _own_namespace() -> str:
         return "default"
 
 
+def _path(kind: ObjectKind, namespace: str) -> str:
+    root = "/apis" if "/" in kind.api_version else "/api"
+    place = f"/namespaces/{namespace}" if kind.namespaced else ""
+    return f"{root}/{kind.api_version}{place}/{kind.plural}"
+
+
 def _body(answer: object) -> Body:
     if not isinstance(answer, dict):
         raise CommandError("the API server answered with something that is no object")
@@ -128,6 +172,8 @@ def _explained(error: ApiException | HTTPError, action: str) -> CommandError:
         message = error.reason
         if error.status == HTTPStatus.NOT_FOUND:  # the server says so in JSON of known kinds only
             message = "the cluster does not know the kind; install the Helm chart, or its CRDs"
+    if error.status == HTTPStatus.FORBIDDEN:
+        return AccessDeniedError(f"could not {action}: {message}")
     hint = ""
     if error.status == HTTPStatus.NOT_FOUND and "could not find the requested resource" in str(
         message
