@@ -34,8 +34,8 @@ AIOHTTP_UVLOOP: Final = "aiohttp-uvloop"
 AGENT: Final = "kserve-agent"
 
 DRAIN_SECONDS: Final = 120.0
-STUCK_SECONDS: Final = 3 * INTERVAL
-"""Without a new observation for so long, nothing more is coming."""
+STUCK_SECONDS: Final = INTERVAL + 2.0
+"""Without a new observation for so long, nothing more is coming: panes are read when they close."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -42,8 +42,6 @@ class Bar:
         repetitions where there are some, so it need not be the quotient of the figures.
     bound
         What has to hold.
-    also
-        Whether what the bound cannot say held as well.
     notes
         Further words, such as the spread.
     """
@@ -54,7 +52,6 @@ class Bar:
     unit: str = ""
     peer: float | None = None
     ratio: float | None = None
-    also: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -66,7 +63,7 @@ class Bar:
             "difference": None if self.peer is None else abs(self.ours - self.peer),
         }
         value = values[self.bound.of]
-        return self.also and value is not None and self.bound.holds(value)
+        return value is not None and self.bound.holds(value)
 
     def __str__(self) -> str:
         unit = "" if self.bound.of == "ratio" else self.unit
