@@ -47,12 +47,15 @@ class ColumnCells:
         The baseline's categories, in its order.
     naming
         Says what may be said of other categories; None: they are only counted.
+    key
+        Of the hashes by which different texts are told apart.
     """
 
     kind: ColumnKind
     cuts: Sequence[float] = ()
     categories: Sequence[str] = ()
     naming: Naming | None = None
+    key: bytes = b""
 
 
 def cells_of(values: Floats, cuts: Sequence[float] | Floats) -> NDArray[np.int64]:
@@ -96,7 +99,7 @@ class RowCounter:
             if column.kind is ColumnKind.CATEGORICAL:
                 self._others[index] = CategoryCounter(column.categories, column.naming)
             elif column.kind is ColumnKind.TEXT:
-                self._others[index] = TextCounter(column.cuts)
+                self._others[index] = TextCounter(column.cuts, column.key)
         self._mismatched = [0] * len(columns)
         self._absent = [0] * len(columns)
         self._rows = 0

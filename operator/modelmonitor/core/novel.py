@@ -23,6 +23,7 @@ HASH_PREFIX: Final = "#"
 HASH_DIGITS: Final = 12
 """Hex digits: two of a thousand values share a name once in 500 million columns."""
 
+_LONGEST_KEY: Final = 64
 _CANDIDATES_LOG2: Final = 7
 _CANDIDATE_LENGTH: Final = 256
 """Characters of a value that tell it from others; longer ones are told apart by length too."""
@@ -58,11 +59,16 @@ def naming_of(configuration: CollectorConfiguration, column: str) -> Naming | No
     """Return how new values of a column are named; None: they are counted only."""
     if column in configuration.reveal:
         return revealed
-    try:
-        key = base64.urlsafe_b64decode(configuration.hashKey)
-    except (binascii.Error, ValueError):
-        return None
+    key = hash_key(configuration)
     return hashed(key, column) if key else None
+
+
+def hash_key(configuration: CollectorConfiguration) -> bytes:
+    """Return the key of the configuration's hashes; empty: there is none, or it is not readable."""
+    try:
+        return base64.urlsafe_b64decode(configuration.hashKey)[:_LONGEST_KEY]
+    except (binascii.Error, ValueError):
+        return b""
 
 
 class NovelTable:

@@ -1,17 +1,13 @@
 """Text to counts: how long it is and how many different ones there are, and nothing else of it."""
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
-from datasketches import hll_sketch, tgt_hll_type
 
 from modelmonitor.core.categories import category_text
 from modelmonitor.core.numeric import NumberCounter, Values
+from modelmonitor.core.statistics.distinct import DistinctCounter
 from modelmonitor.core.wire.pane import ColumnCounts
-
-DISTINCT_LOG2: Final = 10
-"""Log2 of the HLL sketch's registers: 0.5 kB, standard error 3 %."""
 
 
 class TextCounter:
@@ -21,12 +17,14 @@ class TextCounter:
     ----------
     cuts
         The baseline's cut points of lengths; without any, no cells are counted.
+    key
+        Of the hashes by which different texts are told apart.
     """
 
-    def __init__(self, cuts: Sequence[float]) -> None:
+    def __init__(self, cuts: Sequence[float], key: bytes) -> None:
         self._has_cuts = len(cuts) > 0
         self._lengths = NumberCounter([cuts])
-        self._distinct = hll_sketch(DISTINCT_LOG2, tgt_hll_type.HLL_4)
+        self._distinct = DistinctCounter(key)
         self._missing = self._mismatched = 0
 
     def add(self, values: Values) -> None:
@@ -44,8 +42,7 @@ class TextCounter:
                 self._missing += 1
                 continue
             lengths.append(len(text))
-            plain = text if text.isascii() else text.encode(errors="replace").decode()
-            self._distinct.update(plain)
+            self._distinct.add(text)
         if lengths:
             self._lengths.add(np.array([lengths], dtype=np.float64))
 
@@ -61,7 +58,5 @@ class TextCounter:
             total=lengths.total,
             squares=lengths.squares,
             sketch=lengths.sketch,
-            distinct=b""
-            if self._distinct.is_empty()
-            else bytes(self._distinct.serialize_compact()),
+            distinct=self._distinct.sketch(),
         )

@@ -7,7 +7,7 @@ import numpy as np
 
 from modelmonitor.collector.protocols.base import Column, Inputs, Rows
 from modelmonitor.core.columns import ColumnCells, RowCounter, Values
-from modelmonitor.core.novel import naming_of
+from modelmonitor.core.novel import hash_key, naming_of
 from modelmonitor.core.profile import ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts
@@ -134,4 +134,5 @@ def _cells(
         cuts=column.cuts,
         categories=column.categories,
         naming=naming_of(configuration, column.name) if configuration else None,
+        key=hash_key(configuration) if configuration else b"",
     )

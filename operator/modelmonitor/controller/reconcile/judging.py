@@ -222,10 +222,11 @@ def _advance(
 
 def _lean(pane: Pane) -> Pane:
     """Return a pane without its sketches: nothing is judged by them, and windows are long."""
-    if not any(counts.sketch for counts in pane.columns.values()):
+    if not any(counts.sketch or counts.distinct for counts in pane.columns.values()):
         return pane
     columns = {
-        name: msgspec.structs.replace(counts, sketch=b"") for name, counts in pane.columns.items()
+        name: msgspec.structs.replace(counts, sketch=b"", distinct=b"")
+        for name, counts in pane.columns.items()
     }
     return msgspec.structs.replace(pane, columns=columns)
 

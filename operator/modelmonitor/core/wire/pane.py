@@ -119,13 +119,15 @@ class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     squares: float = 0.0
     """Sum of squares of finite numbers."""
     sketch: bytes = b""
-    """KLL sketch of finite numbers, serialized; for display and re-baselining only."""
+    """KLL sketch of finite numbers, serialized; for display and re-baselining only. The library
+    does not survive every payload: it must not be read from a pod that may lie."""
     novel: dict[str, int] = {}
     """Categorical: values that the baseline does not list → rows, the most frequent `MAX_NOVEL`
     or so. In clear where `CollectorConfiguration.reveal` names the column, else a keyed hash."""
     distinct: bytes = b""
-    """Text: HLL sketch of the values, serialized. Of text nothing else is counted but lengths:
-    `cells`, `total`, `squares`, `below`, `above` and `sketch` are of characters."""
+    """Text: HyperLogLog of keyed hashes, as `core.statistics.distinct` writes it. Of text nothing
+    else is counted but lengths: `cells`, `total`, `squares`, `below`, `above` and `sketch` are of
+    characters."""
 
 
 class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
