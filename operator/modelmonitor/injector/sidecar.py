@@ -21,6 +21,7 @@ from modelmonitor.core.wire.configuration import (
     ENV_PORTS,
     ENV_REVISION,
     ENV_ROOT_KEYS,
+    EVENTS_PORT,
     PANE_PORT,
     STATE_DIRECTORY,
 )
@@ -80,7 +81,7 @@ def container(
         "env": [
             {"name": ENV_MONITOR, "value": f"{plan.namespace}/{plan.monitor}"},
             {"name": ENV_MONITOR_UID, "value": plan.monitor_uid},
-            _source(plan, ports),
+            *_source(plan, ports),
             {"name": ENV_ROOT_KEYS, "value": collector.root_keys},
             _from_pod(ENV_POD_NAME, "metadata.name"),
             _from_pod(ENV_POD_UID, "metadata.uid"),
@@ -140,11 +141,13 @@ def _security(spec: Mapping[str, Any]) -> Json:
     return context
 
 
-def _source(plan: InjectionPlan, ports: Sequence[PortLocation]) -> Json:
+def _source(plan: InjectionPlan, ports: Sequence[PortLocation]) -> list[Json]:
     if plan.capture.source is Source.CLOUD_EVENTS:
-        return {"name": ENV_EVENTS, "value": "1"}
+        # Nothing listens there; the names say which protocol of the configuration is meant.
+        named = ",".join(f"{name}={EVENTS_PORT}:{EVENTS_PORT}" for name in plan.capture.names)
+        return [{"name": ENV_PORTS, "value": named}, {"name": ENV_EVENTS, "value": "1"}]
     upstreams = ",".join(f"{port.name}={port.captured}:{port.model}" for port in ports)
-    return {"name": ENV_PORTS, "value": upstreams}
+    return [{"name": ENV_PORTS, "value": upstreams}]
 
 
 def _from_pod(name: str, path: str) -> Json:
