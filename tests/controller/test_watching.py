@@ -10,11 +10,9 @@ from modelmonitor.api.v1alpha1.monitor import GROUP, MONITOR_LABEL
 from modelmonitor.controller.handlers.watching import EndlessBackOff, WatchThread, watching_settings
 from modelmonitor.core.retraining_job import RETRAINS_LABEL
 from tests.cluster.mmcluster.kubectl import Kubectl
-from tests.controller.test_apiserver import Body, kubectl, model_container
+from tests.controller.room import Body, model_container
 from tests.controller.world import spec
 from tests.support.waiting import wait_until
-
-__all__ = ["kubectl"]  # the fixture
 
 NAMESPACE = "watched"
 
