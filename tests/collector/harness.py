@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,7 +211,10 @@ def variables_for(*, port: int, upstream: int, pane_port: int, state: Path) -> d
 
 @contextmanager
 def running_collector(
-    directory: Path, upstream: int | None = None, more: dict[str, str] | None = None
+    directory: Path,
+    upstream: int | None = None,
+    more: dict[str, str] | None = None,
+    program: Sequence[str] = ("-m", "modelmonitor", "collector"),
 ) -> Iterator[Collector]:
     """Run a collector; what it logged is shown when a test fails."""
     port, pane_port = free_port(), free_port()
@@ -222,7 +225,7 @@ def running_collector(
     log = directory / "collector.log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
-            [sys.executable, "-m", "modelmonitor", "collector"],
+            [sys.executable, *program],
             env={**os.environ, **variables, **(more or {})},
             stderr=stderr,
         )

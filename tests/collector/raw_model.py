@@ -89,9 +89,8 @@ def read_bytes(connection: socket.socket, count: int, buffer: bytes = b"") -> by
     return buffer
 
 
-def http_echo(connection: socket.socket) -> None:
+def http_echo(connection: socket.socket, buffer: bytes = b"") -> None:
     """Answer requests with Content-Length or without body, each with its own body, keep-alive."""
-    buffer = b""
     while True:
         buffer = read_until(connection, b"\r\n\r\n", buffer)
         head, found, buffer = buffer.partition(b"\r\n\r\n")

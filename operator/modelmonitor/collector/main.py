@@ -31,6 +31,8 @@ OBSERVER_SHARE: Final = 0.7
 """Of the container's memory limit; at the limit the kernel would end the whole container."""
 OBSERVER_LEAST: Final = 128 * 1024 * 1024
 """Bytes of address space without which it cannot even start; it touches about half of it."""
+OBSERVER_ENOUGH: Final = 0.9
+"""Of what an observer may allocate; one that has this much leaks."""
 
 
 def run(variables: Mapping[str, str]) -> int:
@@ -63,7 +65,15 @@ def run(variables: Mapping[str, str]) -> int:
     gc.collect()
     gc.freeze()  # so that children share these pages
     roles = Roles(splice=functools.partial(_splice, events or None), observer=_observer)
-    return Supervisor(environment, captured, panes, roles).run()
+    allowed = observer_memory()
+    enough = None if allowed is None else int(allowed * OBSERVER_ENOUGH)
+    return Supervisor(environment, captured, panes, roles, observer_memory=enough).run()
+
+
+def observer_memory() -> int | None:
+    """Return the bytes that an observer can allocate; None if the container has no limit."""
+    limit = memory_limit()
+    return None if limit is None else max(int(limit * OBSERVER_SHARE), OBSERVER_LEAST)
 
 
 def _splice(
@@ -86,9 +96,8 @@ def _observer(
 ) -> None:
     name_process("mm-observer")
     os.nice(OBSERVER_NICE)
-    limit = memory_limit()
-    if limit is not None:
-        allowed = max(int(limit * OBSERVER_SHARE), OBSERVER_LEAST)
+    allowed = observer_memory()
+    if allowed is not None:
         resource.setrlimit(resource.RLIMIT_DATA, (allowed, allowed))
     # One thread of linear algebra; each more would reserve memory that counts as used.
     os.environ["OPENBLAS_NUM_THREADS"] = "1"

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import signal
 import socket
 from collections.abc import Callable, Iterable
@@ -105,6 +106,15 @@ def memory_limit() -> int | None:
             return int(text)
         return None
     return None
+
+
+def data_size(pid: int) -> int:
+    """Return the bytes that a process allocated, as RLIMIT_DATA counts them; 0 if it is gone."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()
+    except OSError:
+        return 0
+    return int(pages[5]) * resource.getpagesize()
 
 
 def name_process(name: str) -> None:

@@ -19,7 +19,14 @@ from typing import Final, Protocol
 
 from modelmonitor.collector.control import Control, Word, control_pair
 from modelmonitor.collector.environment import CapturedPort, CollectorEnvironment
-from modelmonitor.collector.processes import Child, Closeable, Restarts, fork, stream_pair
+from modelmonitor.collector.processes import (
+    Child,
+    Closeable,
+    Restarts,
+    data_size,
+    fork,
+    stream_pair,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +68,21 @@ class Roles:
 
 
 class Supervisor:
-    """Keeps the children running until SIGTERM."""
+    """Keeps the children running until SIGTERM.
+
+    Parameters
+    ----------
+    environment
+        What the observer is told.
+    captured, panes
+        The sockets that listen; they outlive the children.
+    roles
+        What the children run.
+    hang_seconds
+        Silence after which a child is replaced.
+    observer_memory
+        Bytes that an observer may allocate before it is replaced; None: as many as it likes.
+    """
 
     def __init__(
         self,
@@ -69,13 +90,16 @@ class Supervisor:
         captured: Sequence[tuple[CapturedPort, socket.socket]],
         panes: socket.socket,
         roles: Roles,
+        *,
         hang_seconds: float = HANG_SECONDS,
+        observer_memory: int | None = None,
     ) -> None:
         self._environment = environment
         self._captured = captured
         self._panes = panes
         self._roles = roles
         self._hang_seconds = hang_seconds
+        self._observer_memory = observer_memory
         self._children: dict[str, Child] = {}
         self._restarts = {
             SPLICE: Restarts(longest_pause=SPLICE_PAUSE),
@@ -101,6 +125,7 @@ class Supervisor:
                 self._reap()
                 self._restart_due()
                 self._check_hanging()
+                self._check_memory()
                 if self._restarts[SPLICE].rapid >= GIVE_UP_AFTER:
                     logger.error("the splice died %d times in a row: giving up", GIVE_UP_AFTER)
                     return 1
@@ -235,6 +260,16 @@ class Supervisor:
             logger.warning("the %s hangs: replacing it", name)
             self._children[name].kill()
         self._suspected = silent
+
+    def _check_memory(self) -> None:
+        """Replace an observer that leaks: at its limit it would live on and be able to nothing."""
+        child = self._children.get(OBSERVER)
+        if child is None or self._observer_memory is None:
+            return
+        allocated = data_size(child.pid)
+        if allocated > self._observer_memory:
+            logger.warning("the observer takes %d MiB: replacing it", allocated >> 20)
+            child.kill()
 
 
 def _noted(number: int, frame: object) -> None:
