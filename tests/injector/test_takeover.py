@@ -7,10 +7,12 @@ import msgspec
 import pytest
 
 from modelmonitor.api.v1alpha1.collection import TakeoverType
+from modelmonitor.collector.environment import environment_from
 from modelmonitor.core.capture import Capture, WantedPort
 from modelmonitor.injector.mutation import Mutation, Outcome, mutate
 from modelmonitor.injector.sidecar import CollectorImage
 from tests.injector.conftest import MakePlan, MakePod, Pod
+from tests.injector.memory import ROOT_KEY
 from tests.injector.patching import apply_patch
 from tests.injector.takeovers import (
     BY_ARGUMENT,
@@ -123,6 +125,29 @@ def test_events_need_no_port_and_stand_beside_kserves_agent(
     assert variables(ours)["MM_PORTS"] == "http=24189:24189"  # the name is all that counts
     assert ours["startupProbe"]["tcpSocket"]["port"] == 24190
     assert [port["containerPort"] for port in ours["ports"]] == [24190]
+
+
+@pytest.mark.parametrize(
+    ("case", "listens", "events"),
+    [
+        ("swap-argument", {8080: 24280}, None),
+        ("swap-variables", {8080: 24280, 8081: 24281}, None),
+        ("user-port", {24180: 8080}, None),
+        ("cloud-events", {}, 24189),
+    ],
+)
+def test_the_collector_reads_what_the_injector_wrote(
+    case: str, listens: dict[int, int], events: int | None, taken_over: TakenOver
+) -> None:
+    after, _ = taken_over(*CASES[case])
+    told = variables(after["spec"]["initContainers"][-1]) | {
+        "MM_POD_UID": "u1",  # of the pod, by the downward API
+        "MM_ROOT_KEYS": ROOT_KEY,
+    }
+    environment = environment_from(told)
+    assert {port.listen: port.upstream for port in environment.captured} == listens
+    assert environment.events_port == events
+    assert environment.port_names == CASES[case][1].names
 
 
 def _port_80(body: Pod) -> None:
