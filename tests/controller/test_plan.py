@@ -123,6 +123,24 @@ def test_a_policy_that_allows_the_port_by_number_stalls_the_monitor_until_it_nam
     run(story())
 
 
+def test_a_policy_that_comes_after_the_collectors_is_noticed_within_a_minute() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.pod("web-1")
+        world.monitor(spec())
+        process = world.start()
+        await world.until(lambda: world.condition("CollectorsReady")[1] == "AllInjected")
+        world.cluster.put(NETWORK_POLICIES, network_policy(8080))
+        await world.until(
+            lambda: world.condition("CollectorsReady") == ("False", "CaptureImpossible"), 61
+        )
+        assert world.condition("Stalled") == ("True", "CaptureImpossible")
+        await process.stop()
+
+    run(story())
+
+
 def test_without_the_right_to_list_policies_the_monitor_is_ready_and_the_log_says_so_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

@@ -9,7 +9,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from modelmonitor.api.v1alpha1.status import AlertState, MetricState
+from modelmonitor.api.v1alpha1.status import AlertState, CollectorCounts, MetricState
 from modelmonitor.controller.gateways.api_server import LEASES
 from modelmonitor.controller.runtime.fingerprints import Fingerprints
 from modelmonitor.controller.runtime.health import Health
@@ -24,6 +24,7 @@ from modelmonitor.controller.runtime.metrics import (
 )
 from modelmonitor.controller.runtime.queue import BackOff, KeyedQueue
 from modelmonitor.controller.runtime.scheduler import Scheduler
+from modelmonitor.core.totals import TrafficTotals
 from modelmonitor.probes import probe_app
 from tests.controller.memory import Cluster, Killer, MemoryApiServer
 from tests.controller.virtual import VirtualClock, VirtualLoop, run
@@ -328,6 +329,9 @@ def test_gauges_show_what_is_and_forget_what_is_gone() -> None:
                 MetricSnapshot("traffic", MetricState.NO_DATA, None),
             ),
             evaluated_at=70.0,
+            coverage=0.75,
+            pods=CollectorCounts(matched=4, injected=3, reachable=2, outdated=1),
+            totals=TrafficTotals(requests=7, sampled=6, decoded=5, dropped_bytes=2**53 - 1),
         )
     ]
     process = ProcessSnapshot(
@@ -354,5 +358,22 @@ def test_gauges_show_what_is_and_forget_what_is_gone() -> None:
     }
     assert states["Critical"] == 1.0
     assert sum(states.values()) == 1.0
+    pods = {
+        labels["state"]: value for labels, value in samples(registry, "modelmonitor_monitor_pods")
+    }
+    assert pods == {"matched": 4, "injected": 3, "reachable": 2, "outdated": 1}
+    assert samples(registry, "modelmonitor_monitor_coverage_ratio") == [(where, 0.75)]
+    counted = {
+        kind: samples(registry, f"modelmonitor_monitor_{kind}_total")[0]
+        for kind in ("requests", "sampled_requests", "decoded_requests", "dropped_bytes")
+    }
+    assert counted == {
+        "requests": (where, 7),
+        "sampled_requests": (where, 6),
+        "decoded_requests": (where, 5),
+        "dropped_bytes": (where, 2**53 - 1),
+    }
     monitors.clear()
     assert samples(registry, "modelmonitor_metric_value") == []
+    assert samples(registry, "modelmonitor_monitor_requests_total") == []
+    assert samples(registry, "modelmonitor_monitor_pods") == []

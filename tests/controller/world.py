@@ -53,6 +53,9 @@ class Traffic:
     requests: int = 600
     errors: int = 0
     columns: Mapping[str, ColumnCounts] = field(default_factory=dict)
+    copied: int = 1000
+    """Of a thousand bytes that are forwarded."""
+    protocols: Mapping[str, int] = field(default_factory=dict)
 
 
 class Leading:
@@ -292,12 +295,14 @@ class World:
                 baselineDigest=configuration.baselineDigest,
                 revision=labels["pod-template-hash"],
                 forwardedBytes=1000,
-                copiedBytes=1000,
+                copiedBytes=served.copied,
+                droppedBytes=1000 - served.copied,
                 requests=RequestCounts(
                     seen=served.requests,
                     decoded=served.requests if configuration.columns else 0,
                     sampled=served.requests if configuration.columns else 0,
                     codes={"200": ok, "500": served.errors},
+                    protocols=dict(served.protocols),
                 ),
                 latency={"Response": LatencyCounts(buckets={-100: ok}, count=ok, total=0.1 * ok)},
                 columns=dict(served.columns),
