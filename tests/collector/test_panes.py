@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from modelmonitor.core.novel import hashed
 from modelmonitor.core.wire.configuration import configuration_digest
 from modelmonitor.core.wire.pane import ColumnCounts, Pane
 from modelmonitor.core.wire.tokens import Scope
@@ -120,7 +121,9 @@ def test_the_cells_of_panes_are_the_cells_of_what_was_sent(
 
 def test_text_columns_arrive_as_categories(collector: Collector) -> None:
     collector.configure(
-        configuration_for(categorical("carrier", "UA", "B6"), numeric("temp", 0.0, 50.0))
+        configuration_for(
+            categorical("carrier", "UA", "B6"), numeric("temp", 0.0, 50.0), hashKey="a2V5"
+        )
     )
     tensors = [
         {"name": "carrier", "shape": [3], "datatype": "BYTES", "data": ["UA", "XX", "UA"]},
@@ -132,6 +135,8 @@ def test_text_columns_arrive_as_categories(collector: Collector) -> None:
     )
     assert total(panes, "carrier").cells == [2, 0, 1]
     assert total(panes, "carrier").unknown == 1
+    named = [pane.columns["carrier"].novel for pane in panes if pane.requests.decoded]
+    assert named == [{hashed(b"key", "carrier")("XX"): 1}]
     assert total(panes, "temp").missing == 1
     assert total(panes, "temp").cells == [0, 1, 1]
 

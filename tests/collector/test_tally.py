@@ -138,6 +138,17 @@ def test_rows_are_counted_when_enough_of_them_wait() -> None:
     assert found["note"].cells == [0, 3 * FLUSH_ROWS, 0]
 
 
+@given(st.lists(st.text(st.characters(codec="ascii"), min_size=6), min_size=1, max_size=20))
+def test_no_text_of_a_caller_is_in_a_pane(texts: list[str]) -> None:
+    tally = Tally(configuration_for(*COLUMNS, hashKey="c2VjcmV0IHNlY3JldA=="))
+    add(tally, Rows(inputs=by_matrix([[text, text, text, text] for text in texts])))
+    encoded = msgspec.msgpack.encode(tally.columns())
+    assert not any(text.encode() in encoded for text in texts)
+    novel = tally.columns()["city"].novel
+    assert sum(novel.values()) == len(texts)
+    assert all(name.startswith("#") for name in novel)
+
+
 def test_text_generation_is_counted_by_what_it_used() -> None:
     tally = Tally(configuration_for())
     assert tally.generation() is None

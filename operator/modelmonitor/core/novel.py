@@ -25,7 +25,7 @@ HASH_DIGITS: Final = 12
 
 _LONGEST_KEY: Final = 64
 _CANDIDATES_LOG2: Final = 7
-_CANDIDATE_LENGTH: Final = 256
+_CANDIDATE_LENGTH: Final = 128
 """Characters of a value that tell it from others; longer ones are told apart by length too."""
 _PLACEHOLDER: Final = "\N{REPLACEMENT CHARACTER}"
 
