@@ -9,7 +9,13 @@ from httptools import HttpRequestParser, HttpResponseParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.collector.observer.bodies import MAX_PARTS, MAX_TIMES, Body, BodyKeeper
+from modelmonitor.collector.observer.bodies import (
+    MAX_TIMES,
+    SEPARATE_PARTS,
+    TIME_BYTES,
+    Body,
+    BodyKeeper,
+)
 from modelmonitor.collector.observer.chunks import MAX_LINE
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.framing import Connection
@@ -281,7 +287,10 @@ def test_only_so_many_parts_of_a_stream_have_times() -> None:
         keeper.keep(body, b"ab", number)
     assert body.times == [(2 * number, number) for number in range(MAX_TIMES)]
     assert body.content() == b"ab" * 3 * MAX_TIMES
-    assert len(body.parts) <= MAX_PARTS
+    assert len(body.parts) == SEPARATE_PARTS
+    assert keeper.kept == 6 * MAX_TIMES + TIME_BYTES * MAX_TIMES
+    keeper.release(body)
+    assert keeper.kept == 0
 
 
 def test_a_request_that_was_answered_early_keeps_nothing_of_what_it_still_sends() -> None:

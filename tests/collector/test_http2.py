@@ -316,7 +316,7 @@ BROKEN = [
     frame(frames.DATA, frames.PADDED, 1, b"\x50x"),
     frame(frames.SETTINGS, 0, 3),
     frame(frames.PING, 0, 0, b"short"),
-    frame(frames.HEADERS, 0, 1, bytes(40_000)) + frame(frames.CONTINUATION, 0, 1, bytes(40_000)),
+    frame(frames.HEADERS, 0, 1, bytes(20_000)) + frame(frames.CONTINUATION, 0, 1, bytes(20_000)),
     struct.pack(">I", frames.MAX_BLOCK + 1)[1:] + struct.pack(">BBI", frames.HEADERS, 4, 1),
     frame(frames.PUSH_PROMISE, frames.END_HEADERS, 1, bytes(5)),
 ]

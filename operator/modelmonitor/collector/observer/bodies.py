@@ -10,17 +10,22 @@ MAX_KEPT: Final = 32 * 1024 * 1024
 """Bytes of all bodies that are being collected at a time."""
 MAX_TIMES: Final = 4096
 """Parts of a timed body whose time is kept."""
-MAX_PARTS: Final = 1024
-"""Parts of a body that are kept one by one; more are joined, since each part takes memory beside
-its bytes."""
+TIME_BYTES: Final = 128
+"""What the time of a part takes, about; it counts as the body's."""
+SEPARATE_PARTS: Final = 8
+"""Parts of a body that are kept as they came; what follows is put together, since each part takes
+memory beside its bytes."""
 
 
 class Body(msgspec.Struct, kw_only=True):
     """A message body that is collected while somebody wants it."""
 
     wanted: bool = False
-    parts: list[bytes] = []
+    parts: list[bytes | bytearray] = []
     size: int = 0
+    """Bytes of the parts."""
+    taken: int = 0
+    """Bytes that count as kept, beside those of `size`."""
     too_large: bool = False
     incomplete: bool = False
     """Parts were left out on the way to the observer."""
@@ -35,7 +40,7 @@ class Body(msgspec.Struct, kw_only=True):
 
 
 class BodyKeeper:
-    """Collects all wanted bodies and knows how much they are together."""
+    """Collects all wanted bodies, and knows how much is kept of all connections together."""
 
     def __init__(self) -> None:
         self.kept = 0
@@ -55,18 +60,23 @@ class BodyKeeper:
         """
         if body.too_large or body.incomplete:
             return
-        size = body.size + len(data)
-        if size > MAX_MESSAGE or self.kept + len(data) > MAX_KEPT:
+        length = len(data)
+        if body.size + length > MAX_MESSAGE or self.kept + length > MAX_KEPT:
             self.release(body)
             body.too_large = True
             return
-        if body.timed and len(body.times) < MAX_TIMES:
-            body.times.append((body.size, time))
-        body.parts.append(data)
-        body.size = size
-        self.kept += len(data)
-        if len(body.parts) > MAX_PARTS:
-            body.parts = [b"".join(body.parts)]
+        if body.timed:
+            self._note_time(body, time)
+        parts = body.parts
+        if len(parts) < SEPARATE_PARTS:
+            parts.append(data)
+        else:
+            last = parts[-1]
+            if not isinstance(last, bytearray):
+                last = parts[-1] = bytearray(last)
+            last += data
+        body.size += length
+        self.kept += length
 
     def break_off(self, body: Body) -> None:
         """Note that parts of a body are missing: the rest is of no use."""
@@ -75,8 +85,25 @@ class BodyKeeper:
 
     def release(self, body: Body) -> None:
         """Forget what was kept of a body."""
-        if body.size:
-            self.kept -= body.size
-            body.size = 0
+        if body.parts:
+            self.kept -= body.size + body.taken
+            body.size = body.taken = 0
             body.parts = []
             body.times = []
+
+    def hold(self, length: int) -> bool:
+        """Keep bytes that are no body; return whether there is room for them."""
+        if self.kept + length > MAX_KEPT:
+            return False
+        self.kept += length
+        return True
+
+    def let_go(self, length: int) -> None:
+        """Forget bytes that were held."""
+        self.kept -= length
+
+    def _note_time(self, body: Body, time: int) -> None:
+        if len(body.times) < MAX_TIMES:
+            body.times.append((body.size, time))
+            body.taken += TIME_BYTES
+            self.kept += TIME_BYTES

@@ -7,7 +7,7 @@ from typing import Final
 from modelmonitor.collector.observer.headers import MAX_HEAD, UnreadableError
 
 MAX_LINE: Final = 4096
-"""Bytes of a chunk's size with its extensions."""
+"""Bytes of a chunk's size with its extensions, or of a trailer."""
 
 _SIZE_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n]*)?\r\n")
 
@@ -61,7 +61,7 @@ class ChunkReader:
     def _take_line(self, data: bytes, position: int) -> int:
         stop = data.find(b"\n", position) + 1
         line = self._line + data[position : stop or len(data)]
-        if len(line) > (MAX_HEAD if self._expected is _Expected.TRAILER else MAX_LINE):
+        if len(line) > MAX_LINE:
             raise UnreadableError
         if not stop:
             self._line = line

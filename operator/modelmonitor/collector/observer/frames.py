@@ -8,6 +8,7 @@ import struct
 from typing import Final, Protocol
 
 from modelmonitor.collector.handover import HTTP2_PREFACE
+from modelmonitor.collector.observer.bodies import BodyKeeper
 from modelmonitor.collector.observer.headers import UnreadableError
 
 DATA: Final = 0
@@ -26,7 +27,7 @@ END_HEADERS: Final = 0x4
 PADDED: Final = 0x8
 WITH_PRIORITY: Final = 0x20
 
-MAX_BLOCK: Final = 64 * 1024
+MAX_BLOCK: Final = 32 * 1024
 """Bytes of a header block, compressed."""
 MAX_GUESSED: Final = 1 << 20
 """Bytes of the first frame of what is taken for HTTP/2 by its looks; many protocols begin with
@@ -87,12 +88,17 @@ class FrameWalker:
     ----------
     receiver
         Who is told.
+    bodies
+        Knows whether there is room to wait for the rest of a frame.
     preface
         Whether the client's preface comes before the first frame.
     """
 
-    def __init__(self, receiver: Receiver, *, preface: bool) -> None:
+    def __init__(self, receiver: Receiver, bodies: BodyKeeper, *, preface: bool) -> None:
         self._receiver = receiver
+        self._bodies = bodies
+        self._held = 0
+        """Bytes of the two below that are counted as kept."""
         self._rest = b""
         """The beginning of a frame that is needed whole."""
         self._skipped = len(HTTP2_PREFACE) if preface else 0
@@ -116,9 +122,11 @@ class FrameWalker:
         UnreadableError
             If these are no frames.
         """
-        if self._rest:
+        if self._held:
             data = self._rest + data
             self._rest = b""
+            self._bodies.let_go(self._held)
+            self._held = 0
         position, end = 0, len(data)
         while position < end:
             if self._skipped:
@@ -131,8 +139,21 @@ class FrameWalker:
                 after = self._frame(data, position)
                 if after < 0:
                     self._rest = data[position:]
-                    return
+                    break
                 position = after
+        if self._rest or self._block is not None:
+            self._hold()
+
+    def forget(self) -> None:
+        """Keep nothing of what is not complete."""
+        self._bodies.let_go(self._held)
+        self._held = 0
+
+    def _hold(self) -> None:
+        held = len(self._rest) + len(self._block or b"")
+        if not self._bodies.hold(held):
+            raise UnreadableError
+        self._held = held
 
     def _frame(self, data: bytes, position: int) -> int:
         """Take the frame at a position; return where to go on, or −1: more bytes are needed."""

@@ -123,16 +123,14 @@ class Connection:
             self._reader.forget()
             self._reader = None
         self._state = _State.UNDECIDED
-        self._held = []
+        self._let_go()
 
     def close(self) -> None:
         """End the connection: what has no complete response will not get one."""
         if self._reader is not None:
             self._reader.close()
-        for _, data, _ in self._held:
-            self._sink.unread(len(data))
         self._reader = None
-        self._held = []
+        self._sink.unread(sum(len(data) for _, data, _ in self._let_go()))
 
     def _http2(self, *, preface: bool) -> HTTP2Connection:
         return HTTP2Connection(self.connection, self.port, self._sink, preface=preface)
@@ -162,14 +160,16 @@ class Connection:
                 self._sink.unread(len(data))
                 return
             self.forget()
-        self._held.append((requested, data, time))
-        held = b"".join(data for said_by, data, _ in self._held if said_by is requested)
-        self._reader = self._decided(held) if requested else self._guessed(held)
+        room = self._sink.bodies.hold(len(data))
+        if room:
+            self._held.append((requested, data, time))
+        begun = b"".join(data for said_by, data, _ in self._held if said_by is requested)
+        self._reader = self._decided(begun) if requested else self._guessed(begun)
         if self._reader is not None:
             self._replay()
-        elif sum(len(data) for _, data, _ in self._held) > MAX_HEAD:
-            held, self._held = b"".join(data for _, data, _ in self._held), []
-            self._give_up(held)
+        elif not room or sum(len(data) for _, data, _ in self._held) > MAX_HEAD:
+            lost = [data] if not room else []
+            self._give_up(b"".join([*(held for _, held, _ in self._let_go()), *lost]))
 
     def _decided(self, begun: bytes) -> Reader | None:
         """Return the reader for what the client begins with; None if it is too little."""
@@ -187,9 +187,13 @@ class Connection:
             return self._http2(preface=False)
         return None
 
-    def _replay(self) -> None:
+    def _let_go(self) -> list[tuple[bool, bytes, int]]:
         held, self._held = self._held, []
-        for requested, data, time in held:
+        self._sink.bodies.let_go(sum(len(data) for _, data, _ in held))
+        return held
+
+    def _replay(self) -> None:
+        for requested, data, time in self._let_go():
             if requested:
                 self.request_bytes(data, time)
             else:

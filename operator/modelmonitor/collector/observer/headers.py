@@ -4,6 +4,8 @@ from typing import Final
 
 import msgspec
 
+from modelmonitor.collector.protocols.recognition import MAX_PATH
+
 KEPT_HEADERS: Final = frozenset(
     {
         b"content-type",
@@ -17,14 +19,14 @@ KEPT_HEADERS: Final = frozenset(
         b"ce-id",
     }
 )
-MAX_HEAD: Final = 64 * 1024
+MAX_HEAD: Final = 32 * 1024
 """Bytes of a request line, or status line, with its headers."""
 MAX_HEADERS: Final = 1024
 """Headers of one message; servers refuse far fewer."""
-MAX_VALUE: Final = 1024
+MAX_VALUE: Final = 256
 """Bytes of a header's value that is kept; a longer one is as good as absent."""
-MAX_KEPT_PATH: Final = 2048
-"""Bytes of a path that are kept; no prediction server has paths as long."""
+MAX_KEPT_PATH: Final = MAX_PATH + 1
+"""Bytes of a path that are kept: enough to see that it is no prediction server's."""
 
 _EVENTS: Final = (b"text/event-stream", b"application/grpc")
 

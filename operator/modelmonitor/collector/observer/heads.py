@@ -33,6 +33,7 @@ MAX_REMEMBERED_HEAD: Final = 2048
 _NOBODY: Final = object()
 """Is told nothing by a parser; what it would tell is slower to take than to find."""
 _LINES: Final = tuple((name, b"\r\n" + name + b":") for name in sorted(KEPT_HEADERS))
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _SPACES: Final = b" \t"
 _NO_BODY: Final = frozenset({204, 304})
@@ -166,6 +167,8 @@ def _kept(head: bytes) -> dict[bytes, bytes]:
             value = head[start : head.index(b"\r\n", start)].strip(_SPACES)
             if len(value) <= MAX_VALUE:
                 kept[name] = value
+            elif name in _FRAMING:
+                raise UnreadableError  # where the body ends is not known
     return kept
 
 

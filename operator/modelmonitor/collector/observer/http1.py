@@ -33,8 +33,8 @@ class HTTP1Connection:
         """Requests whose response is not complete, oldest first."""
         self._numbers = 0
         self._last_response = 0
-        self._requests = MessageReader(_Requests(self), requests=True)
-        self._responses = MessageReader(_Responses(self), requests=False)
+        self._requests = MessageReader(_Requests(self), sink.bodies, requests=True)
+        self._responses = MessageReader(_Responses(self), sink.bodies, requests=False)
 
     def exchanges(self) -> Iterable[Exchange]:
         """Return those that are not over."""
@@ -73,12 +73,15 @@ class HTTP1Connection:
             else:
                 self.sink.abandoned(exchange)
         self.queue.clear()
+        self.forget()
 
     def forget(self) -> None:
         """Abandon what is open."""
         for exchange in self.queue:
             self.sink.abandoned(exchange)
         self.queue.clear()
+        self._requests.forget()
+        self._responses.forget()
 
     def leave(self) -> Exchange | None:
         """Return the request that was upgraded, unfinished, and abandon those after it."""

@@ -55,8 +55,12 @@ class HTTP2Connection:
         self._numbers = 0
         self._request_blocks = BlockReader()
         self._response_blocks = BlockReader()
-        self._requests = FrameWalker(_Requests(self, self._request_blocks), preface=preface)
-        self._responses = FrameWalker(_Responses(self, self._response_blocks), preface=False)
+        self._requests = FrameWalker(
+            _Requests(self, self._request_blocks), sink.bodies, preface=preface
+        )
+        self._responses = FrameWalker(
+            _Responses(self, self._response_blocks), sink.bodies, preface=False
+        )
 
     def exchanges(self) -> Iterable[Exchange]:
         """Return those that are not over."""
@@ -80,11 +84,11 @@ class HTTP2Connection:
 
     def past_request(self, data: bytes) -> None:
         """Learn the client's table from frames that it sent before; errors as above."""
-        FrameWalker(_Past(self._request_blocks), preface=False).feed(data)
+        self._learn(self._request_blocks, data)
 
     def past_response(self, data: bytes) -> None:
         """Learn the model's table from frames that it sent before; errors as above."""
-        FrameWalker(_Past(self._response_blocks), preface=False).feed(data)
+        self._learn(self._response_blocks, data)
 
     def skipped(self, payload: bytes, time: int) -> None:
         """Note that parts of bodies were left out, of the streams that the payload lists."""
@@ -107,12 +111,22 @@ class HTTP2Connection:
     def close(self) -> None:
         """End the connection: what has no complete response will not get one."""
         self.end_unanswered(list(self.streams))
+        self.forget()
 
     def forget(self) -> None:
         """Abandon what is open."""
         for exchange in self.streams.values():
             self.sink.abandoned(exchange)
         self.streams.clear()
+        self._requests.forget()
+        self._responses.forget()
+
+    def _learn(self, blocks: BlockReader, data: bytes) -> None:
+        walker = FrameWalker(_Past(blocks), self.sink.bodies, preface=False)
+        try:
+            walker.feed(data)
+        finally:
+            walker.forget()
 
     def begin(self, stream: int, exchange: Exchange) -> None:
         """Take a stream that the client opened."""

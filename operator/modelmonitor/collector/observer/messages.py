@@ -2,6 +2,7 @@
 
 from typing import Final, Protocol
 
+from modelmonitor.collector.observer.bodies import BodyKeeper
 from modelmonitor.collector.observer.chunks import ChunkReader
 from modelmonitor.collector.observer.headers import MAX_HEAD, UnreadableError
 from modelmonitor.collector.observer.heads import CHUNKED, HeadCheck
@@ -46,12 +47,15 @@ class MessageReader:
     ----------
     side
         Who is told.
+    bodies
+        Knows whether there is room to wait for the rest of a head.
     requests
         Messages are requests; else responses.
     """
 
-    def __init__(self, side: Side, *, requests: bool) -> None:
+    def __init__(self, side: Side, bodies: BodyKeeper, *, requests: bool) -> None:
         self._side = side
+        self._bodies = bodies
         self._requests = requests
         self._head = b""
         """The beginning of a head whose end has not come."""
@@ -88,6 +92,11 @@ class MessageReader:
         if self._left > _FOREVER // 2:
             self._left = 0
             self._side.ends(time)
+
+    def forget(self) -> None:
+        """Keep nothing of what is not complete."""
+        self._bodies.let_go(len(self._head))
+        self._head = b""
 
     def _take_head(self, data: bytes, position: int, time: int) -> int:
         while data[position] in _LINE_ENDS:  # some clients send more of them than they should
@@ -129,6 +138,8 @@ class MessageReader:
 
     def _wait(self, head: bytes, time: int) -> None:
         """Keep the beginning of a head, if it may become one."""
+        if not self._bodies.hold(len(head)):
+            raise UnreadableError
         self._head = head
         if self._check is None:
             self._check, self._begun = HeadCheck(requests=self._requests), time
@@ -138,7 +149,8 @@ class MessageReader:
         """Return the bytes with the beginning of the head before them."""
         if self._check is not None and _HEAD_END not in self._head[-3:] + data:
             self._check.feed(data)
-        data, self._head = self._head + data, b""
+        data = self._head + data
+        self.forget()
         return data
 
     def _take_body(self, data: bytes, position: int, time: int) -> int:

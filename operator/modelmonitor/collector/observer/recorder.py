@@ -16,9 +16,9 @@ from modelmonitor.core.wire.configuration import CollectorConfiguration
 MICROSECONDS: Final = 1e-6
 FLUSH_SECONDS: Final = 1.0
 """Rows wait no longer to be counted."""
-MAX_CONNECTIONS: Final = 20_000
-"""Connections that are followed at a time; the one that began first gives way."""
-MAX_OPEN: Final = 20_000
+MAX_CONNECTIONS: Final = 10_000
+"""Connections that are followed at a time; the bytes of others count as unread."""
+MAX_OPEN: Final = 8192
 """Requests without a complete response that are followed at a time, of all connections."""
 
 _REQUEST: Final = int(Kind.REQUEST)
@@ -51,6 +51,11 @@ class Recorder:
         self._due = 0
         """Monotonic microseconds; before, `advance` does nothing."""
 
+    @property
+    def open_requests(self) -> int:
+        """Requests that are followed and not over."""
+        return self._open
+
     def take(self, record: Record) -> bool:
         """Count one record; return whether it was the splice's last."""
         return self.take_all((record,))
@@ -72,10 +77,10 @@ class Recorder:
             if kind > _RESPONSE:
                 ended |= self._take_other(record)
                 continue
-            connection = connections.get(number)
+            connection = connections.get(number) or self._connect(number, port)
             if connection is None:
-                connection = self._connect(number, port)
-            if kind == _REQUEST:
+                self.unread(len(payload))
+            elif kind == _REQUEST:
                 connection.request_bytes(payload, time)
             else:
                 connection.response_bytes(payload, time)
@@ -152,14 +157,8 @@ class Recorder:
                 closed = self._connections.pop(record.connection, None)
                 if closed is not None:
                     closed.close()
-            case Kind.RESYNC:
-                self._connection(record).resync()
-            case Kind.SKIPPED:
-                self._connection(record).skipped(record.payload, record.time)
-            case Kind.PAST_REQUEST:
-                self._connection(record).past_request(record.payload)
-            case Kind.PAST_RESPONSE:
-                self._connection(record).past_response(record.payload)
+            case Kind.RESYNC | Kind.SKIPPED | Kind.PAST_REQUEST | Kind.PAST_RESPONSE:
+                self._tell(record)
             case Kind.STATISTICS:
                 self._take_statistics(record.payload)
             case Kind.END:
@@ -168,6 +167,22 @@ class Recorder:
                 pass
         return False
 
+    def _tell(self, record: Record) -> None:
+        """Tell a connection what it has to know to read on."""
+        known = self._connections.get(record.connection)
+        connection = known or self._connect(record.connection, record.port)
+        if connection is None:
+            return
+        match record.kind:
+            case Kind.RESYNC:
+                connection.resync()
+            case Kind.SKIPPED:
+                connection.skipped(record.payload, record.time)
+            case Kind.PAST_REQUEST:
+                connection.past_request(record.payload)
+            case _:
+                connection.past_response(record.payload)
+
     def _take_statistics(self, payload: bytes) -> None:
         forwarded, copied, dropped = decode_statistics(payload)
         for counts in (self._book.tally, self._totals):
@@ -175,17 +190,13 @@ class Recorder:
             counts.copied += copied
             counts.dropped += dropped
 
-    def _connection(self, record: Record) -> Connection:
-        connection = self._connections.get(record.connection)
-        return connection or self._connect(record.connection, record.port)
-
-    def _connect(self, number: int, port: int) -> Connection:
+    def _connect(self, number: int, port: int) -> Connection | None:
+        """Follow a new connection, if there is room."""
         if port >= len(self._port_names):
             raise BrokenStreamError(f"bytes of port {port}")
         if len(self._connections) >= MAX_CONNECTIONS:
-            self._connections.pop(next(iter(self._connections))).forget()
-        connection = Connection(number, port, self)
-        self._connections[number] = connection
+            return None
+        connection = self._connections[number] = Connection(number, port, self)
         return connection
 
     def _follow_configuration(self) -> None:
