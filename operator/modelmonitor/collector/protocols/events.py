@@ -17,7 +17,7 @@ MEDIA_TYPE: Final = b"text/event-stream"
 MAX_LINES: Final = 128 * 1024
 """Lines of one body."""
 
-_LINE: Final = re.compile(rb"([^\r\n]*)(\r\n|\n|\r)")
+_LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELD: Final = b"data"
 
@@ -41,10 +41,10 @@ def read_events(content: bytes) -> Iterator[Event]:
     lines: list[bytes] = []
     end = 0
     begin = len(_BOM) if content.startswith(_BOM) else 0
-    for number, match in enumerate(_LINE.finditer(content, begin)):
+    for number, match in enumerate(_LINE_END.finditer(content, begin)):
         if number >= MAX_LINES:
             raise UndecodableError(Undecodable.TOO_LARGE)
-        line = match.group(1)
+        line, begin = content[begin : match.start()], match.end()
         if not line:
             if lines:
                 yield Event(b"\n".join(lines), end)
