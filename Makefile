@@ -94,6 +94,12 @@ coverage: ## Report the coverage of the tests that ran.
 test: ## Everything, from a bare machine: what is missing is installed, each step is timed.
 	@python3 tests/everything.py
 
+## Measure
+
+.PHONY: bench-dataplane
+bench-dataplane: venv ## What the data path costs, beside its peers, and what it survives (needs a quiet machine).
+	$(RUN) python -m bench.dataplane $(ARGS)
+
 ## Cluster
 
 .PHONY: cluster-up cluster-down cluster-status images

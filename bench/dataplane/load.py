@@ -15,7 +15,7 @@ from bench.dataplane.report import UnsoundRunError
 PROGRAMS: Final = Path(__file__).parent / "programs"
 CONNECTIONS: Final = 32
 """Of the open loop."""
-TIMEOUT_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 5.0
 _JSON: Final = "JSON "
 
 

@@ -5,6 +5,7 @@ import orjson
 from bench.dataplane.traffic import configuration
 from modelmonitor.collector.observer.rows import RowBuffer
 from modelmonitor.collector.protocols.base import Inputs, Rows
+from modelmonitor.core.wire.pane import ColumnCounts
 
 
 class Counting:
@@ -25,3 +26,7 @@ class Counting:
         rows = Rows(inputs=Inputs(rows=1, matrix=matrix), outputs=[label, scores[1:]])
         self._rows.add(rows, len(request))
         self.pairs += 1
+
+    def columns(self) -> dict[str, ColumnCounts]:
+        """Return what was counted, by column."""
+        return self._rows.counts()
