@@ -215,6 +215,7 @@ def running_collector(
     upstream: int | None = None,
     more: dict[str, str] | None = None,
     program: Sequence[str] = ("-m", "modelmonitor", "collector"),
+    shown: bool = True,
 ) -> Iterator[Collector]:
     """Run a collector; what it logged is shown when a test fails."""
     port, pane_port = free_port(), free_port()
@@ -238,7 +239,8 @@ def running_collector(
         finally:
             process.kill()
             process.wait()
-            print(log.read_text())
+            if shown:
+                print(log.read_text())
 
 
 def _listens(port: int) -> bool:
