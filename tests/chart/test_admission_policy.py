@@ -134,7 +134,7 @@ def server(helm: Helm) -> Iterator[Server]:
     with running_apiserver() as kubeconfig:
         server = Server(kubeconfig)
         server.apply(GRANTS)
-        server.apply(helm.render("--include-crds").text)
+        server.apply(helm.render("--include-crds", "--set", "restart.enabled=true").text)
         # An API server compiles a policy some moments after it is stored.
         wait_until(
             "the policy refuses",
@@ -221,6 +221,66 @@ def test_a_restart_needs_the_right_to_patch_the_target(server: Server) -> None:
     assert "engineer may not patch statefulsets" in refusal
 
 
+CONTAINERS: list[Body] = [{"name": "model", "image": "example.com/model:1"}]
+CONTROLLER = f"system:serviceaccount:{NAMESPACE}:modelmonitor-controller"
+
+
+@pytest.fixture
+def deployment(server: Server) -> Iterator[str]:
+    """Return the name of a stored Deployment."""
+    body: Body = {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": MODELS},
+        "spec": {
+            "selector": {"matchLabels": {"app": "web"}},
+            "template": {
+                "metadata": {"labels": {"app": "web"}, "annotations": {"team": "fraud"}},
+                "spec": {"containers": CONTAINERS},
+            },
+        },
+    }
+    assert server.write("create", body, "") == ""
+    yield "web"
+    server.kubectl("delete", "deployment", "web", "-n", MODELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "allowed"),
+    [
+        ({"template": {"metadata": {"annotations": {"modelmonitor.dev/restarted": "u"}}}}, True),
+        ({"template": {"metadata": {"annotations": {"other": "u"}}}}, False),
+        ({"template": {"metadata": {"annotations": {"team": "other"}}}}, False),
+        ({"template": {"metadata": {"annotations": {"team": None}}}}, False),
+        ({"template": {"spec": {"containers": [{**CONTAINERS[0], "image": "x"}]}}}, False),
+        ({"template": {"spec": {"hostNetwork": True}}}, False),
+        ({"replicas": 5}, False),
+    ],
+)
+def test_the_controller_can_change_one_annotation_and_nothing_else(
+    server: Server, deployment: str, change: Body, allowed: bool
+) -> None:
+    patch = json.dumps({"spec": change})
+    words = ("patch", "deployment", deployment, "-n", MODELS, "-p", patch)
+    done = server.kubectl(*words, user=CONTROLLER)
+    assert (done.returncode == 0) is allowed, done.stderr
+    assert allowed or "changes nothing of a workload but its annotation" in done.stderr
+
+
+def test_the_controller_creates_pods_in_dry_runs_only(server: Server) -> None:
+    body = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "trial", "namespace": MODELS},
+        "spec": {"containers": CONTAINERS},
+    }
+    tried = server.kubectl(
+        "create", "-f", "-", "--dry-run=server", "--validate=false", body=body, user=CONTROLLER
+    )
+    assert tried.returncode == 0, tried.stderr
+    assert "creates pods in dry runs only" in server.write("create", body, CONTROLLER)
+
+
 def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(
     server: Server,
 ) -> None:
@@ -244,7 +304,8 @@ def test_monitors_in_the_operators_namespace_are_refused_even_to_administrators(
         ("controller", "list", "events", MODELS, True),
         ("controller", "get", "configmaps", MODELS, True),
         ("controller", "list", "configmaps", MODELS, False),
-        ("controller", "patch", "deployments.apps", MODELS, False),
+        ("controller", "patch", "deployments.apps", MODELS, True),  # restart.enabled
+        ("controller", "update", "deployments.apps", MODELS, False),
         ("controller", "delete", "pods", MODELS, False),
         ("controller", "create", "pods:eviction", MODELS, True),
         ("controller", "create", "pods:exec", MODELS, False),
