@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from modelmonitor.core.columns import (
+    MOST_VALUES,
     ColumnCells,
     ColumnCounter,
     RowCounter,
@@ -294,6 +295,27 @@ def test_rows_without_a_column_miss_it() -> None:
     kinds = list(ColumnKind)
     assert [counter.counts(index).missing for index in range(4)] == [2, 2, 2, 0]
     assert counter.counts(kinds.index(ColumnKind.IGNORED)) == ColumnCounts()
+
+
+def test_no_rows_and_no_columns_are_nothing() -> None:
+    for columns in ([], [ColumnCells(kind=ColumnKind.NUMERIC)]):
+        counter = RowCounter(columns)
+        counter.add_matrix([])
+        counter.add_matrix(np.zeros(0))
+        counter.add([[] for _ in columns], 0)
+        assert counter.counts(5) == ColumnCounts()
+
+
+def test_very_many_rows_are_counted_part_by_part() -> None:
+    rows = MOST_VALUES // 2 + 3
+    cells = [ColumnCells(kind=ColumnKind.NUMERIC, cuts=[0.5]), ColumnCells(kind=ColumnKind.TEXT)]
+    matrix, columns = RowCounter(cells), RowCounter(cells)
+    matrix.add_matrix([0, "a"] * (2 * rows))
+    columns.add([np.zeros(2 * rows), ["a"] * rows], 2 * rows)
+    assert matrix.counts(0) == columns.counts(0)
+    assert matrix.counts(0).cells == [2 * rows, 0]
+    assert (matrix.counts(1).rows, matrix.counts(1).missing) == (2 * rows, 0)
+    assert (columns.counts(1).rows, columns.counts(1).missing) == (2 * rows, rows)
 
 
 def test_a_sketch_of_sorted_batches_is_as_good_as_any() -> None:

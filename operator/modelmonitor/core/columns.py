@@ -6,7 +6,7 @@ and the same value on the wire always fall into the same cell.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 import numpy as np
@@ -28,6 +28,9 @@ __all__ = [
     "cells_of",
     "count_cells",
 ]
+
+MOST_VALUES: Final = 256 * 1024
+"""Values that are counted in one go; more would take memory for no speed."""
 
 _Counter: TypeAlias = CategoryCounter | TextCounter
 
@@ -100,6 +103,7 @@ class RowCounter:
                 self._others[index] = CategoryCounter(column.categories, column.naming)
             elif column.kind is ColumnKind.TEXT:
                 self._others[index] = TextCounter(column.cuts, column.key)
+        self._most_rows = max(1, MOST_VALUES // max(1, len(columns)))
         self._mismatched = [0] * len(columns)
         self._absent = [0] * len(columns)
         self._rows = 0
@@ -116,19 +120,18 @@ class RowCounter:
         rows
             How many there are.
         """
-        if not rows:
-            return
-        self._rows += rows
-        if self._numeric:
-            self._add_numbers(columns, rows)
-        for index, counter in self._others.items():
-            counter.add(columns[index])
-            self._absent[index] += rows - len(columns[index])
+        for start in range(0, rows, self._most_rows):
+            end = min(start + self._most_rows, rows)
+            part = columns if rows <= self._most_rows else [each[start:end] for each in columns]
+            self._add(part, end - start)
 
     def add_matrix(self, values: Values) -> None:
         """Count rows, given one after the other, each with a value for every column."""
         width = len(self._mismatched)
-        self.add([values[index::width] for index in range(width)], len(values) // width)
+        size = max(1, width * self._most_rows)
+        for start in range(0, len(values), size):
+            part = values if len(values) <= size else values[start : start + size]
+            self._add([part[index::width] for index in range(width)], len(part) // width)
 
     def counts(self, index: int) -> ColumnCounts:
         """Return what was counted of a column; nothing of an ignored one."""
@@ -144,6 +147,14 @@ class RowCounter:
         return msgspec.structs.replace(
             counts, rows=self._rows, missing=missing, mismatched=mismatched
         )
+
+    def _add(self, columns: Sequence[Values], rows: int) -> None:
+        self._rows += rows
+        if self._numeric:
+            self._add_numbers(columns, rows)
+        for index, counter in self._others.items():
+            counter.add(columns[index])
+            self._absent[index] += rows - len(columns[index])
 
     def _add_numbers(self, columns: Sequence[Values], rows: int) -> None:
         numbers = np.full((len(self._numeric), rows), np.nan)
