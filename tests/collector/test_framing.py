@@ -156,6 +156,20 @@ def test_a_connection_that_ends_too_early_leaves_a_request_without_response(
     assert [exchange.code for exchange in sink.exchanges] == ["none"]
 
 
+def test_a_client_that_leaves_a_stream_after_its_last_event_has_had_its_response() -> None:
+    following, sink = connection()
+    following.request_bytes(REQUESTS[0] + REQUESTS[2], 10)
+    following.response_bytes(
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\ne\r\ndata: [DONE]\n\n\r\n",
+        20,
+    )
+    following.close()
+    answered, unanswered = sink.exchanges
+    assert (answered.code, answered.response_end, unanswered.code) == ("200", 20, "none")
+    assert answered.response.content() == b"data: [DONE]\n\n"
+
+
 def test_an_accepted_upgrade_is_one_request_and_then_opaque() -> None:
     following, sink = connection()
     head = b"GET /ws HTTP/1.1\r\nHost: m\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"

@@ -64,8 +64,15 @@ class HTTP1Connection:
         self._responses.feed(data, time)
 
     def close(self) -> None:
-        """End the connection: what has no complete response will not get one."""
+        """End the connection: what has no complete response will not get one.
+
+        Clients leave a stream of events when they have read the one that they take for the last,
+        such as `[DONE]`, before its end has come: it is counted by its status.
+        """
         self._responses.end_of_stream(self._last_response)
+        first = self.queue[0] if self.queue else None
+        if first is not None and first.request_complete and first.status and first.response.timed:
+            self.finish(first, self._last_response)
         for exchange in self.queue:
             if exchange.request_complete:
                 exchange.status = 0
