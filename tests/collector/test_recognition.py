@@ -265,3 +265,17 @@ def test_a_body_with_parts_left_out_says_so() -> None:
         getattr(exchange, direction).incomplete = True
         with pytest.raises(UndecodableError, match="Incomplete"):
             reader.decode(exchange)
+
+
+def test_what_a_port_is_taken_for_is_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    reader = Interpreter(configuration_for(numeric("a"), numeric("b")), ("http",))
+    with caplog.at_level("INFO", logger="modelmonitor"):
+        for layout in (v2_nested, v2_columns, v1_lists, v2_nested):
+            reader.decode(exchange_of(layout(NAMES, ROWS)))
+        reader.decode(exchange_of(moved(v1_lists)))
+    why = "nothing says otherwise; declare the protocol if this is wrong"
+    assert caplog.messages == [
+        "port http: requests are read as OpenInference (by their path)",
+        "port http: requests are read as KServeV1 (by their path)",
+        f"port http: requests are read as JSON ({why})",
+    ]

@@ -50,10 +50,21 @@ _CODINGS: Final = (b"gzip", b"deflate", b"br", b"identity")
 
 
 class FoundError(AssertionError):
-    """A message that the observer does not take as it should."""
+    """A message that the observer does not take as it should.
+
+    Parameters
+    ----------
+    number
+        The message's.
+    what
+        Is wrong.
+    exchange
+        What was sent.
+    """
 
     def __init__(self, number: int, what: str, exchange: object) -> None:
         super().__init__(f"message {number}: {what}\n{exchange!r}")
+        self.number = number
 
 
 @dataclass(frozen=True)
@@ -299,6 +310,7 @@ class Fuzzer:
     def _check(self, number: int, spent: float, size: int, what: object) -> None:
         if self._errors.records:
             record = self._errors.records[0]
+            self._errors.records.clear()
             cause = repr(record.exc_info[1]) if record.exc_info else ""
             raise FoundError(number, f"{record.getMessage()} {cause}", what)
         share = spent / (BASE_SECONDS + SECONDS_PER_BYTE * size)

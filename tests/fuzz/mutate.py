@@ -72,7 +72,7 @@ class Mutator:
 
     def body(self, message: bytes) -> bytes:
         """Return a body with its document, if it is one, or some bytes changed."""
-        if message[:1] in {b"{", b"["} and self._draw.random() < 0.6:
+        if message[:1] in {b"{", b"["} and self._draw.random() < 0.8:
             try:
                 return self.document(orjson.loads(message))
             except orjson.JSONDecodeError:

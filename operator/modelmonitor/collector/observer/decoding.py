@@ -13,6 +13,7 @@ from modelmonitor.collector.protocols.base import Call, Rows, Schema, Undecodabl
 from modelmonitor.collector.protocols.recognition import (
     AUTO,
     OPENAI,
+    Confidence,
     Recognition,
     Target,
     recognise,
@@ -27,6 +28,12 @@ logger = logging.getLogger(__name__)
 
 _WINDOW_BITS: Final = {b"gzip": 31, b"x-gzip": 31, b"deflate": 15}
 _HASH_RANGE: Final = 2.0**64
+_BECAUSE: Final = {
+    Confidence.DECLARED: "the monitor says so",
+    Confidence.PATH: "by their path",
+    Confidence.CONTENT: "by their content",
+    Confidence.FALLBACK: "nothing says otherwise; declare the protocol if this is wrong",
+}
 
 
 class Decoded(NamedTuple):
@@ -58,6 +65,8 @@ class Interpreter:
     ) -> None:
         columns = configuration.columns if configuration else []
         protocols: Mapping[str, str] = configuration.protocols if configuration else {}
+        self._port_names = port_names
+        self._said: set[tuple[int, Recognition]] = set()
         self._protocols = [protocols.get(name, AUTO) for name in port_names]
         paths: Mapping[str, JSONPaths] = configuration.paths if configuration else {}
         self._decoders = [decoders(paths.get(name)) for name in port_names]
@@ -124,7 +133,20 @@ class Interpreter:
         )
         recognition = self._target(exchange).recognition or recognise(call)
         decoder = self._decoders[exchange.port][recognition.protocol]
-        return Decoded(decoder.decode(call, self.schema), recognition)
+        decoded = Decoded(decoder.decode(call, self.schema), recognition)
+        if (exchange.port, recognition) not in self._said:
+            self._say(exchange.port, recognition)
+        return decoded
+
+    def _say(self, port: int, recognition: Recognition) -> None:
+        """Log once what requests of a port are taken for, and why."""
+        self._said.add((port, recognition))
+        logger.info(
+            "port %s: requests are read as %s (%s)",
+            self._port_names[port],
+            recognition.protocol,
+            _BECAUSE[recognition.confidence],
+        )
 
     def _target(self, exchange: Exchange) -> Target:
         target = exchange.target
