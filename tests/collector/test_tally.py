@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.rows import FLUSH_ROWS
-from modelmonitor.collector.observer.tally import MOST_TOKENS, Tally
+from modelmonitor.collector.observer.tally import MOST_CODES, MOST_TOKENS, Tally
 from modelmonitor.collector.protocols.base import Generation, Inputs, Rows
 from modelmonitor.collector.protocols.recognition import Confidence, Recognition
 from modelmonitor.core.profile import ColumnKind, ColumnRole
@@ -147,6 +147,23 @@ def test_no_text_of_a_caller_is_in_a_pane(texts: list[str]) -> None:
     novel = tally.columns()["city"].novel
     assert sum(novel.values()) == len(texts)
     assert all(name.startswith("#") for name in novel)
+
+
+def test_codes_that_a_server_makes_up_are_counted_together() -> None:
+    tally = Tally(configuration_for())
+    made_up = exchange()
+    for status in range(10**9, 10**9 + 10):
+        made_up.status = status
+        tally.add_exchange(made_up)
+    for status in range(2 * MOST_CODES):
+        made_up.status = 200
+        made_up.grpc_status = status
+        tally.add_exchange(made_up)
+    codes = tally.requests().codes
+    assert len(codes) <= MOST_CODES + 1
+    assert codes["grpc-0"] == 1
+    assert codes["other"] > 10
+    assert sum(codes.values()) == tally.requests().seen == 10 + 2 * MOST_CODES
 
 
 def test_text_generation_is_counted_by_what_it_used() -> None:

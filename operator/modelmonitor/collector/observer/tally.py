@@ -40,6 +40,10 @@ FINISH_REASONS: Final = frozenset(
 )
 """What servers of text generation write; anything else is counted as `other`."""
 OTHER_REASON: Final = "other"
+MOST_CODES: Final = 256
+"""Different status codes in one pane; servers may send any number."""
+LONGEST_CODE: Final = 8
+OTHER_CODE: Final = "other"
 MOST_TOKENS: Final = 2**31
 """An answer that tells of more does not tell the truth."""
 _ENCODING: Final = b"content-encoding"
@@ -71,7 +75,10 @@ class Tally:
 
     def add_exchange(self, exchange: Exchange) -> None:
         """Count a request that is over."""
-        self._codes[exchange.code] += 1
+        code = exchange.code
+        if code not in self._codes and (len(self._codes) >= MOST_CODES or len(code) > LONGEST_CODE):
+            code = OTHER_CODE
+        self._codes[code] += 1
         target = exchange.target
         if target is not None and target.model and exchange.succeeded:
             self.model = target.model[:MAX_NAME]

@@ -74,7 +74,7 @@ class RequestCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     undecodable: dict[str, int] = {}
     """Reason (a fixed, small set) → sampled requests that could not be decoded."""
     codes: dict[str, int] = {}
-    """HTTP status code (`"200"`), `grpc-<code>`, or `none` → requests."""
+    """HTTP status code (`"200"`), `grpc-<code>`, `none`, or `other` → requests."""
     protocols: dict[str, int] = {}
     """`<port name>/<protocol>` → decoded requests: what Auto took the traffic for."""
 
