@@ -4,20 +4,25 @@ Recorded hand-over bytes go through the observer's own parts in one process: 497
 requests with 20 features, 201-byte responses, on 16 connections in turn. Each stage is measured
 with everything before it, in CPU time; the difference is what the stage adds.
 
-    uv run --extra operator python bench/observer_profile.py [requests] [--unique] [--profile]
+    uv run --extra operator python bench/observer_profile.py 20000 --unique --grpc
 
-`--unique` gives every request and response an id of its own in its head; `--profile` prints where
-the time of the whole goes, function by function.
+All words may be left out: the number of requests is 20,000 then. `--unique` gives every request and response an id of its own in its head; `--grpc` sends the same
+rows as raw tensors over HTTP/2; `--profile` prints where the time of the whole goes, function by
+function.
 """
 
 import cProfile
 import json
 import pstats
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
 
+from hpack import Encoder
+
 from modelmonitor.collector.handover import (
+    HTTP2_PREFACE,
     Kind,
     Record,
     Splitter,
@@ -27,6 +32,7 @@ from modelmonitor.collector.handover import (
 )
 from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.clock import SystemClock
+from modelmonitor.collector.observer.frames import DATA, END_HEADERS, END_STREAM, HEADERS
 from modelmonitor.collector.observer.recorder import Recorder
 from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
@@ -64,15 +70,14 @@ def bodies() -> tuple[bytes, bytes]:
     return request.ljust(497).encode(), response.ljust(201).encode()
 
 
-def recorded(requests: int, *, unique: bool) -> list[bytes]:
-    """Return the hand-over's bytes as they are read from the stream."""
+Message = Callable[[int, int], tuple[bytes, bytes]]
+"""Bytes of a request and its response, by number of the request and of the connection."""
+
+
+def over_http1(*, unique: bool) -> Message:
     question, answer = bodies()
-    begin = time.monotonic_ns() // 1000
-    stream: list[bytes] = []
-    waiting = bytearray()
-    for number in range(requests):
-        connection = number % CONNECTIONS + 1
-        now = begin + number * 50
+
+    def message(number: int, _connection: int) -> tuple[bytes, bytes]:
         identity = b"X-Request-ID: %032d\r\n" % number if unique else b""
         request = (
             b"POST /v2/models/m/infer HTTP/1.1\r\nHost: 10.0.0.1:8080\r\n"
@@ -86,6 +91,76 @@ def recorded(requests: int, *, unique: bool) -> list[bytes]:
             + b"content-length: 201\r\ncontent-type: application/json\r\n\r\n"
             + answer
         )
+        return request, response
+
+    return message
+
+
+def over_grpc(*, unique: bool) -> Message:
+    """Return calls of ModelInfer; protobuf is written by hand: a few fields of few bytes."""
+
+    def field(number: int, content: bytes) -> bytes:
+        return bytes((number << 3 | 2, *length(len(content)))) + content
+
+    def length(size: int) -> tuple[int, ...]:
+        return (size,) if size < 128 else (size & 0x7F | 0x80, size >> 7)
+
+    def tensor(name: bytes, width: int) -> bytes:
+        return field(1, name) + field(2, b"FP64") + field(3, bytes((1, width)))
+
+    def enveloped(content: bytes) -> bytes:
+        return b"\0" + struct.pack(">I", len(content)) + content
+
+    values = [round(-2.0 + 0.2137 * index, 4) for index in range(FEATURES)]
+    raw = struct.pack(f"<{FEATURES}d", *values)
+    question = enveloped(field(1, b"m") + field(5, tensor(b"x", FEATURES)) + field(7, raw))
+    answer = enveloped(
+        field(1, b"m") + field(5, tensor(b"predict", 1)) + field(6, struct.pack("<d", 0.731))
+    )
+    ends = [(Encoder(), Encoder()) for _ in range(CONNECTIONS + 1)]
+    asked = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": "/inference.GRPCInferenceService/ModelInfer",
+        ":authority": "10.0.0.1:9000",
+        "te": "trailers",
+        "content-type": "application/grpc",
+        "user-agent": "grpc-python/1.80",
+        "grpc-accept-encoding": "identity, deflate, gzip",
+    }
+
+    def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(payload))[1:]
+            + struct.pack(">BBI", kind, flags, stream)
+            + (payload)
+        )
+
+    def message(number: int, connection: int) -> tuple[bytes, bytes]:
+        client, model = ends[connection]
+        stream = number // CONNECTIONS * 2 + 1
+        fields = {**asked, "traceparent": f"00-{number:032x}-01"} if unique else asked
+        request = HTTP2_PREFACE if stream == 1 else b""
+        request += frame(HEADERS, END_HEADERS, stream, client.encode(fields))
+        request += frame(DATA, END_STREAM, stream, question)
+        begun = model.encode({":status": "200", "content-type": "application/grpc"})
+        response = frame(HEADERS, END_HEADERS, stream, begun) + frame(DATA, 0, stream, answer)
+        ended = model.encode({"grpc-status": "0"})
+        response += frame(HEADERS, END_HEADERS | END_STREAM, stream, ended)
+        return request, response
+
+    return message
+
+
+def recorded(requests: int, message: Message) -> list[bytes]:
+    """Return the hand-over's bytes as they are read from the stream."""
+    begin = time.monotonic_ns() // 1000
+    stream: list[bytes] = []
+    waiting = bytearray()
+    for number in range(requests):
+        connection = number % CONNECTIONS + 1
+        now = begin + number * 50
+        request, response = message(number, connection)
         waiting += encode_record(Record(Kind.REQUEST, connection, 0, now, request))
         waiting += encode_record(Record(Kind.RESPONSE, connection, 0, now + 40, response))
         if number % BATCH == BATCH - 1:
@@ -158,7 +233,8 @@ def microseconds(work: Callable[[], None], requests: int) -> float:
 def main() -> None:
     numbers = [int(word) for word in sys.argv[1:] if word.isdecimal()]
     requests = numbers[0] if numbers else 20_000
-    stream = recorded(requests, unique="--unique" in sys.argv)
+    protocol = over_grpc if "--grpc" in sys.argv else over_http1
+    stream = recorded(requests, protocol(unique="--unique" in sys.argv))
     if "--profile" in sys.argv:
         profiler = cProfile.Profile()
         profiler.runcall(through, stream, recorder(columns=True))

@@ -4,6 +4,7 @@ import random
 import struct
 
 import pytest
+from hpack import Decoder, Encoder, HeaderTuple, NeverIndexedHeaderTuple
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from modelmonitor.collector.handover import HTTP2_PREFACE
 from modelmonitor.collector.observer import frames
 from modelmonitor.collector.observer.compression import MAX_TABLE, BlockReader
 from modelmonitor.collector.observer.framing import Connection
+from modelmonitor.collector.observer.headers import KEPT_HEADERS, UnreadableError
 from modelmonitor.collector.observer.http2 import MAX_STREAMS
 from tests.collector.test_framing import Recorded, connection, pieces
 from tests.collector.wire2 import GRPC, INFER, End, data, frame, opening, settings
@@ -295,7 +297,50 @@ def test_a_table_grows_no_larger_than_its_limit() -> None:
     for number in range(200):
         fields = [(f"x-{number}", "v" * 3000)]
         reader.read(client.encoder.encode(fields))
-    assert sum(len(value) for _, value in reader.entries()) <= MAX_TABLE
+    assert 0 < reader.size <= MAX_TABLE
+
+
+names = st.sampled_from(
+    [":method", ":path", ":status", "content-type", "x-request-id", "traceparent", "cookie", "x"]
+)
+values = st.one_of(st.text("aZ09/ é~{", max_size=12), st.sampled_from(["200", "/x", "POST"]))
+lists = st.lists(st.tuples(names, values, st.booleans()), max_size=8)
+
+
+@given(st.lists(st.tuples(lists, st.booleans(), st.sampled_from([None, 0, 100, 4096])), max_size=9))
+def test_blocks_say_what_hpack_reads_in_them(
+    blocks: list[tuple[list[tuple[str, str, bool]], bool, int | None]],
+) -> None:
+    encoder, oracle, reader = Encoder(), Decoder(), BlockReader()
+    for fields, huffman, size in blocks:
+        if size is not None:
+            encoder.header_table_size = size
+        block = encoder.encode(
+            [
+                NeverIndexedHeaderTuple(name, value) if sensitive else HeaderTuple(name, value)
+                for name, value, sensitive in fields
+            ],
+            huffman=huffman,
+        )
+        heard = {bytes(name): bytes(value) for name, value in oracle.decode(block, raw=True)}
+        said = reader.read(block)
+        assert said.method == heard.get(b":method", b"")
+        assert said.path == heard.get(b":path", b"").partition(b"?")[0]
+        assert said.status == (200 if heard.get(b":status") == b"200" else 0)
+        assert said.headers.kept == {
+            name: value for name, value in heard.items() if name in KEPT_HEADERS
+        }
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_no_block_does_anything_but_say_something_or_be_unreadable(blocks: list[bytes]) -> None:
+    reader = BlockReader()
+    for block in blocks:
+        try:
+            fields = reader.read(block)
+        except UnreadableError:
+            continue
+        assert fields.headers.kept.keys() <= KEPT_HEADERS
 
 
 def test_too_many_open_streams_are_not_followed() -> None:

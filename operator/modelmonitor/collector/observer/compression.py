@@ -1,21 +1,23 @@
 """Header compression of HTTP/2 (HPACK, RFC 7541), as somebody reads it who only watches.
 
 A watcher may have missed the beginning, so an entry of the table that is not known makes one header
-unknown and nothing else. Blocks that were read before are not read again: most calls of a client
-are the same few bytes, which refer to the table and do not change it.
+unknown and nothing else. And he needs few of the headers: values of the others stay as they were
+written, Huffman coding and all. Blocks that were read before are not read again: most calls of a
+client are the same few bytes, which refer to the table and do not change it.
 """
 
-from collections.abc import Iterable
-from typing import Final
+import functools
+from collections import deque
+from typing import Final, NamedTuple
 
 import msgspec
-from hpack import Decoder
 from hpack.exceptions import HPACKError
+from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
 from modelmonitor.collector.observer.headers import (
     KEPT_HEADERS,
-    MAX_HEAD,
+    MAX_KEPT_PATH,
     MAX_VALUE,
     Headers,
     UnreadableError,
@@ -23,18 +25,28 @@ from modelmonitor.collector.observer.headers import (
     path_of,
 )
 
+FIRST_TABLE: Final = 4096
+"""Bytes of a table before its sender announces another size (RFC 9113 §6.5.2). Changes are part of
+the header blocks (RFC 7541 §6.3), so SETTINGS need not be read."""
 MAX_TABLE: Final = 64 * 1024
-"""Bytes of a connection's table in one direction; entries beyond are unknown. Both ends begin with
-4096; changes are part of the header blocks (RFC 7541 §6.3), so SETTINGS need not be read."""
+"""Bytes of a connection's table in one direction; entries beyond are unknown."""
 MAX_REMEMBERED: Final = 16
 """Blocks of one direction whose meaning is kept."""
 MAX_REMEMBERED_BLOCK: Final = 512
 
+_INDEXED: Final = 0x80
+_INSERTED: Final = 0x40
+_RESIZED: Final = 0x20
+_HUFFMAN: Final = 0x80
+_MORE: Final = 0x80
+"""Of a byte of a number: another one follows."""
+_ENTRY_OVERHEAD: Final = 32
+_LONGEST_CODE: Final = 30
+"""Bits that Huffman coding takes for one byte at most (RFC 7541 appendix B)."""
+_LONGEST_SHIFT: Final = 28
 _SAID: Final = frozenset({b":method", b":path", b":status", b"grpc-status"})
+_WANTED: Final = KEPT_HEADERS | _SAID
 _STATUS_DIGITS: Final = 3
-_UNKNOWN: Final = (b"", b"")
-_NO_LIMIT: Final = 1 << 62
-_LAST_STATIC: Final = HeaderTable.STATIC_TABLE_LENGTH
 _GRPC_CODES: Final = {b"%d" % code: code for code in range(17)}
 _GRPC_UNKNOWN: Final = 2
 """gRPC reads a status that it does not know as UNKNOWN."""
@@ -57,49 +69,41 @@ class Fields(msgspec.Struct, frozen=True):
         return bool(self.method or self.path)
 
 
-class _Table(HeaderTable):
-    """A table that may lack its oldest entries, and knows when it changed."""
+class Entry(NamedTuple):
+    """A header as the table keeps it."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.changes = 0
+    name: bytes
+    """Empty: unknown."""
+    value: bytes
+    """As written."""
+    coded: bool
+    """The value is Huffman-coded."""
 
-    def get_by_index(self, index: int) -> tuple[bytes, bytes]:
-        """Return an entry; one that is not known has no name."""
-        if index > _LAST_STATIC + len(self.dynamic_entries) or index == 0:
-            return _UNKNOWN
-        return super().get_by_index(index)
 
-    def add(self, name: bytes, value: bytes) -> None:
-        """Add an entry."""
-        self.changes += 1
-        super().add(name, value)
-
-    @property
-    def maxsize(self) -> int:
-        """The size in bytes that entries are evicted above."""
-        return self._maxsize
-
-    @maxsize.setter
-    def maxsize(self, size: int) -> None:
-        self.changes += 1
-        self._maxsize = min(size, MAX_TABLE)
-        self._shrink()
+_STATIC: Final = tuple(Entry(name, value, coded=False) for name, value in HeaderTable.STATIC_TABLE)
+_UNKNOWN: Final = Entry(b"", b"", coded=False)
 
 
 class BlockReader:
-    """Reads the header blocks of one direction, in order."""
+    """Reads the header blocks of one direction, in order.
+
+    How long a coded value is in clear is not known, only how long at least. So entries leave the
+    table later than they could, never earlier; those too many are older than all that is referred
+    to, since references count from the newest.
+    """
 
     def __init__(self) -> None:
-        self._table = _Table()
-        self._decoder = Decoder(max_header_list_size=MAX_HEAD)
-        self._decoder.header_table = self._table
-        self._decoder.max_allowed_table_size = _NO_LIMIT
+        self._entries: deque[Entry] = deque()
+        """Oldest first."""
+        self._limit = FIRST_TABLE
+        self._size = 0
+        self._changed = False
         self._remembered: dict[bytes, Fields] = {}
 
-    def entries(self) -> list[tuple[bytes, bytes]]:
-        """Return the table, newest entry first."""
-        return list(self._table.dynamic_entries)
+    @property
+    def size(self) -> int:
+        """Bytes of the table by HPACK's measure, or less."""
+        return self._size
 
     def read(self, block: bytes) -> Fields:
         """Return what a whole header block says.
@@ -107,18 +111,17 @@ class BlockReader:
         Raises
         ------
         UnreadableError
-            If it is no header block, or says too much; nothing after it can be read.
+            If it is no header block; nothing after it can be read.
         """
         fields = self._remembered.get(block)
         if fields is not None:
             return fields
-        before = self._table.changes
+        self._changed = False
         try:
-            decoded = self._decoder.decode(block, raw=True)
+            fields = _fields(tuple(self._decode(block).items()))
         except (HPACKError, IndexError) as error:
             raise UnreadableError from error
-        fields = _fields(decoded)
-        if self._table.changes != before:
+        if self._changed:
             self._remembered.clear()
         elif len(block) <= MAX_REMEMBERED_BLOCK:
             if len(self._remembered) >= MAX_REMEMBERED:
@@ -126,18 +129,115 @@ class BlockReader:
             self._remembered[block] = fields
         return fields
 
+    def _decode(self, block: bytes) -> dict[bytes, bytes]:
+        """Return the headers that are wanted, and change the table as the block says."""
+        found: dict[bytes, bytes] = {}
+        at, end = 0, len(block)
+        while at < end:
+            first = block[at]
+            if first & _INDEXED:
+                index, at = _integer(block, at, 0x7F)
+                entry = self._entry(index)
+            elif first & _INSERTED:
+                entry, at = self._literal(block, at, 0x3F)
+                self._insert(entry)
+            elif first & _RESIZED:
+                limit, at = _integer(block, at, 0x1F)
+                self._resize(limit)
+                continue
+            else:
+                entry, at = self._literal(block, at, 0x0F)
+            if entry.name in _WANTED:
+                value = _plain(entry.value) if entry.coded else entry.value
+                found[entry.name] = value[:MAX_KEPT_PATH]
+        return found
 
-def _fields(decoded: Iterable[tuple[bytes, bytes]]) -> Fields:
-    kept: dict[bytes, bytes] = {}
-    said: dict[bytes, bytes] = {}
-    for name, value in decoded:
-        if name in KEPT_HEADERS:
-            if len(value) <= MAX_VALUE:
-                kept[bytes(name)] = bytes(value)
-        elif name in _SAID:
-            said[bytes(name)] = bytes(value)
+    def _entry(self, index: int) -> Entry:
+        if not index:
+            raise UnreadableError
+        if index <= len(_STATIC):
+            return _STATIC[index - 1]
+        index -= len(_STATIC)
+        return self._entries[-index] if index <= len(self._entries) else _UNKNOWN
+
+    def _literal(self, block: bytes, at: int, mask: int) -> tuple[Entry, int]:
+        index, at = _integer(block, at, mask)
+        if index:
+            name = self._entry(index).name
+        else:
+            name, coded, at = _string(block, at)
+            if coded:
+                name = _plain(name)
+        value, coded, at = _string(block, at)
+        return Entry(name, value, coded), at
+
+    def _insert(self, entry: Entry) -> None:
+        self._changed = True
+        self._entries.append(entry)
+        self._size += _least_size(entry)
+        self._evict()
+
+    def _resize(self, limit: int) -> None:
+        self._changed = True
+        self._limit = min(limit, MAX_TABLE)
+        self._evict()
+
+    def _evict(self) -> None:
+        while self._size > self._limit:
+            self._size -= _least_size(self._entries.popleft())
+
+
+def _least_size(entry: Entry) -> int:
+    length = len(entry.value)
+    clear = length * 8 // _LONGEST_CODE if entry.coded else length
+    return _ENTRY_OVERHEAD + len(entry.name) + clear
+
+
+def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
+    """Return a number with a prefix of these bits, and where it ends (RFC 7541 §5.1)."""
+    value = block[at] & mask
+    at += 1
+    if value < mask:
+        return value, at
+    for shift in range(0, _LONGEST_SHIFT + 1, 7):
+        byte = block[at]
+        at += 1
+        value += (byte & 0x7F) << shift
+        if byte < _MORE:
+            return value, at
+    raise UnreadableError
+
+
+def _string(block: bytes, at: int) -> tuple[bytes, bool, int]:
+    """Return a string as it is written, whether it is coded, and where it ends (§5.2)."""
+    coded = block[at] >= _HUFFMAN
+    length, start = _integer(block, at, 0x7F)
+    end = start + length
+    if end > len(block):
+        raise UnreadableError
+    return block[start:end], coded, end
+
+
+@functools.lru_cache(maxsize=256)
+def _remembered_plain(coded: bytes) -> bytes:
+    return bytes(decode_huffman(coded))
+
+
+def _plain(coded: bytes) -> bytes:
+    """Return a Huffman-coded string in clear; `HPACKError` if it is none."""
+    if len(coded) > MAX_VALUE:
+        return bytes(decode_huffman(coded))
+    return _remembered_plain(coded)
+
+
+@functools.lru_cache(maxsize=256)
+def _fields(found: tuple[tuple[bytes, bytes], ...]) -> Fields:
+    said = dict(found)
     code = said.get(b"grpc-status")
     status = said.get(b":status", b"")
+    kept = {
+        name: value for name, value in found if name in KEPT_HEADERS and len(value) <= MAX_VALUE
+    }
     return Fields(
         method=said.get(b":method", b""),
         path=path_of(said.get(b":path", b"")),
