@@ -126,8 +126,21 @@ def no_injector(process: Any) -> None:
     process.api.injects = False
 
 
+def forbidden(verb: str, resource: str) -> AccessDeniedError:
+    return AccessDeniedError(
+        f'{resource} is forbidden: User "system:serviceaccount:s:c" cannot {verb} resource '
+        f'"{resource}" in API group "" in the namespace "models"'
+    )
+
+
 def no_right(process: Any) -> None:
-    process.api.refuse_try["Pod"] = AccessDeniedError("pods is forbidden")
+    process.api.refuse_try["Pod"] = forbidden("create", "pods")
+
+
+def not_admitted(process: Any) -> None:
+    process.api.refuse_try["Pod"] = AccessDeniedError(
+        'pods "web-selftest-x" is forbidden: violates PodSecurity "restricted:latest"'
+    )
 
 
 def full_quota(process: Any) -> None:
@@ -135,7 +148,7 @@ def full_quota(process: Any) -> None:
 
 
 def no_right_to_patch(process: Any) -> None:
-    process.api.refuse_try["Deployment"] = AccessDeniedError("deployments.apps is forbidden")
+    process.api.refuse_try["Deployment"] = forbidden("patch", "deployments")
 
 
 @pytest.mark.parametrize(
@@ -145,6 +158,7 @@ def no_right_to_patch(process: Any) -> None:
         (no_right, "set restart.enabled to true in the values of its chart"),
         (no_right_to_patch, "set restart.enabled to true in the values of its chart"),
         (full_quota, "exceeded quota: small"),
+        (not_admitted, "a dry run was refused: pods"),
     ],
 )
 def test_a_self_test_that_fails_holds_the_restart_and_says_why(trouble: Any, words: str) -> None:

@@ -153,6 +153,30 @@ def test_a_pause_is_told_with_its_cause_whatever_the_pods(
     )
 
 
+def test_the_pod_on_trial_is_named() -> None:
+    trial = breaker(BreakerState.HALF_OPEN).model_copy(update={"trial_pod": "m-7"})
+    assert told(judge(plain("m-0"), injection=trial))[2].endswith("; pod m-7 is on trial")
+
+
+def test_what_the_operator_does_itself_takes_the_place_of_the_command() -> None:
+    words = "the operator restarts it"
+    assert told(judge(injected("m-0"), plain("m-1"), restart=words))[2] == (
+        "1 of 2 pods carries a collector; the operator restarts it"
+    )
+    late = plain("m-1", created=CREATED + 60)
+    message = told(judge(late, restart=words))[2]
+    assert message.endswith("; the operator restarts it")
+    assert "kubectl rollout restart" not in message
+
+
+@pytest.mark.parametrize("image", [IMAGE, "example.org/collector:1"])
+def test_ports_are_told_with_the_protocols_of_much_of_their_traffic(image: str) -> None:
+    seen = ["http: OpenInference (51%), JSON (40%), MLflow (9%)", "grpc: OpenInference (100%)"]
+    assert told(judge(injected("m-0", image), protocols=seen))[2].endswith(
+        "; http: JSON, OpenInference; grpc: OpenInference"
+    )
+
+
 def test_a_suspended_monitor_explains_pods_without_a_collector() -> None:
     assert told(judge(plain("m-0"), suspended=True))[1] == "Suspended"
 

@@ -154,7 +154,7 @@ def trial_is_due(previous: InjectionStatus | None, now: float) -> bool:
 def _after_open(view: InjectionView, previous: InjectionStatus) -> InjectionStatus:
     if not trial_is_due(previous, view.now):
         return previous
-    message = f"one pod is injected as a trial; before: {previous.message}"
+    message = f"the next new pod is injected as a trial; before: {previous.message}"
     status = _status(
         view, BreakerState.HALF_OPEN, BreakerReason.TRIAL, message, previous.failures, None
     )

@@ -5,6 +5,7 @@ compared with real. Each pod without a collector gets its own reason; the condit
 that a person should act on first.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -26,6 +27,11 @@ from modelmonitor.core.workloads import Workload
 
 SETTLING: Final = 5.0
 """Seconds after which a monitor is surely known to all injectors."""
+
+
+CONSIDERABLE: Final = 20
+"""Percent of a port's requests from which on the condition names their protocol."""
+_PROTOCOL: Final = re.compile(r"(\w+) \((\d+)%\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +168,8 @@ def _hindrance(
 
 
 def _describe_pause(injection: InjectionStatus) -> str:
+    if injection.trial_pod is not None:
+        return f"{injection.message}; pod {injection.trial_pod} is on trial"
     if injection.retry_at is None:
         return injection.message
     return f"{injection.message}; one pod is tried again at {injection.retry_at}"
@@ -212,8 +220,13 @@ def _condition(
 
 
 def _spoken(view: CoverageView) -> str:
-    """Return what most of each port's traffic is, without the shares, which move."""
-    return "".join(f"; {text.partition(' (')[0]}" for text in view.protocols)
+    """Return what each port's traffic is, without the shares, which move."""
+    spoken = ""
+    for text in view.protocols:
+        found = _PROTOCOL.findall(text)
+        names = sorted(name for name, share in found if int(share) >= CONSIDERABLE)
+        spoken += f"; {text.partition(':')[0]}: {', '.join(names)}"
+    return spoken
 
 
 def _of_missed(

@@ -7,6 +7,7 @@ pass finds the status or the annotation and comes to the same restart.
 """
 
 import logging
+import re
 from typing import Final
 
 from modelmonitor.api.v1alpha1.collection import Restart
@@ -42,6 +43,8 @@ from modelmonitor.core.times import parse_time
 
 logger = logging.getLogger(__name__)
 
+_LACKS_A_RIGHT: Final = re.compile(r'User "[^"]*" cannot \w+ resource ')
+"""What the API server says where nothing grants a right."""
 TEST_EVERY: Final = 15.0
 """Seconds between two self-tests of one monitor."""
 
@@ -133,7 +136,10 @@ async def _test(services: Services, key: Key, monitor: ModelMonitor, target: Tar
         await services.api.try_apply(
             RESOURCES[workload.kind], key.namespace, patch, RESTART_MANAGER
         )
-    except AccessDeniedError:
+    except AccessDeniedError as error:
+        # Admission answers with the same code, in other words.
+        if not _LACKS_A_RIGHT.search(str(error)):
+            return f"a dry run was refused: {error}"
         return (
             "the operator may not restart workloads: set restart.enabled to true in the values of "
             "its chart"
