@@ -115,7 +115,7 @@ def running_collector(folder: Path, *, upstream: int) -> Iterator[Collector]:
             "collector",
             command,
             port=wire.PANE_PORT,
-            folder=folder,
+            log=folder / "collector.log",
             environment={**os.environ, **variables},
             # Told kindly it would wait for somebody to read its last pane.
             ending=signal.SIGKILL,

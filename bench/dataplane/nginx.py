@@ -83,6 +83,6 @@ def _running(
     configuration = folder / f"{name}.conf"
     configuration.write_text(_COMMON.format(folder=folder, name=name, block=block))
     command = pinned(cpu, program, "-e", "stderr", "-p", folder, "-c", configuration)
-    with running(name, command, port=port, folder=folder) as process:
+    with running(name, command, port=port, log=folder / f"{name}.log") as process:
         workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
         yield [process.pid, *(int(pid) for pid in workers)]

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane import closed_loop, fidelity, footprint, isolation, nginx, open_loop
+from bench.dataplane import closed_loop, fidelity, footprint, isolation, nginx, open_loop, ruler
 from bench.dataplane.candidates import MODEL_PORT, Candidates
 from bench.dataplane.install import install
 from bench.dataplane.load import Load
@@ -62,6 +62,7 @@ def _run(names: Sequence[str], scale: Scale) -> bool:
         body = folder / "request.json"
         body.write_bytes(request_body())
         load = Load(openloop=programs.openloop, wrk=programs.wrk, path=PATH, body=body)
+        ruler.check(load)
         candidates = Candidates(programs=programs, folder=folder)
         with nginx.running_model(
             programs.nginx, folder, cpu=CLIENT_CPU, port=MODEL_PORT, body=response_body()

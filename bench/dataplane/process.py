@@ -23,7 +23,7 @@ def running(
     command: Sequence[str],
     *,
     port: int,
-    folder: Path,
+    log: Path,
     environment: Mapping[str, str] | None = None,
     ending: signal.Signals = signal.SIGTERM,
 ) -> Iterator[subprocess.Popen[bytes]]:
@@ -32,12 +32,12 @@ def running(
     Parameters
     ----------
     name
-        Of the file for what it prints.
+        What it is called when something goes wrong.
     command
         Program and arguments.
     port
         Where it listens.
-    folder
+    log
         For its output.
     environment
         All of its variables; this process's if not given.
@@ -49,7 +49,6 @@ def running(
     UnsoundRunError
         If it ends before it listens, or does not listen in time.
     """
-    log = folder / f"{name}.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output

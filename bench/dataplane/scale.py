@@ -10,8 +10,8 @@ class Scale:
 
     Attributes
     ----------
-    open_repetitions, open_seconds
-        Of the open loop, for each rate and candidate.
+    open_repetitions, open_seconds, open_requests
+        Of the open loop, for each rate and candidate: as long as both ask for.
     closed_repetitions, closed_seconds
         Of the closed loop, for each number of connections and candidate.
     panes
@@ -24,6 +24,7 @@ class Scale:
 
     open_repetitions: int
     open_seconds: float
+    open_requests: int
     closed_repetitions: int
     closed_seconds: float
     panes: int
@@ -35,6 +36,7 @@ class Scale:
 FULL: Final = Scale(
     open_repetitions=7,
     open_seconds=6.0,
+    open_requests=2000,
     closed_repetitions=3,
     closed_seconds=5.0,
     panes=60,
@@ -45,6 +47,7 @@ FULL: Final = Scale(
 QUICK: Final = Scale(
     open_repetitions=2,
     open_seconds=2.0,
+    open_requests=400,
     closed_repetitions=1,
     closed_seconds=2.0,
     panes=8,

@@ -3,6 +3,7 @@
 Each prints `BAR` lines, and `UNSOUND` lines with reasons not to believe them.
 """
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -71,7 +72,12 @@ def run(module: str, arguments: Sequence[str], prefix: Sequence[str] = ()) -> Ou
     printed = []
     with (
         step(f"running {' '.join((module, *arguments))}"),
-        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process,
+        subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as process,
     ):
         for line in process.stdout or ():
             print(line, end="", flush=True)
