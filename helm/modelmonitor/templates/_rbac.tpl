@@ -28,6 +28,10 @@
 - apiGroups: [networking.k8s.io]
   resources: [networkpolicies]
   verbs: [list]
+# A Service by number leads past collectors; quotas and LimitRanges may refuse or throttle them.
+- apiGroups: [""]
+  resources: [services, limitranges, resourcequotas]
+  verbs: [list]
 # The circuit breaker frees pods that never started because of the collector.
 - apiGroups: [""]
   resources: [pods/eviction]

@@ -54,6 +54,9 @@ SECRETS: Final = Resource("", "v1", "secrets", "Secret")
 NAMESPACES: Final = Resource("", "v1", "namespaces", "Namespace")
 EVENTS: Final = Resource("", "v1", "events", "Event")
 NETWORK_POLICIES: Final = Resource("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy")
+SERVICES: Final = Resource("", "v1", "services", "Service")
+LIMIT_RANGES: Final = Resource("", "v1", "limitranges", "LimitRange")
+QUOTAS: Final = Resource("", "v1", "resourcequotas", "ResourceQuota")
 LEASES: Final = Resource("coordination.k8s.io", "v1", "leases", "Lease")
 
 

@@ -35,8 +35,10 @@ from modelmonitor.controller.reconcile.baseline import (
 from modelmonitor.controller.reconcile.claims import Claims
 from modelmonitor.controller.reconcile.network_policies import NetworkPolicies
 from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
+from modelmonitor.controller.reconcile.surroundings import Neighbourhoods
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle, capture_of
+from modelmonitor.core.preflight import Surroundings
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.status import ConditionDraft
@@ -75,6 +77,8 @@ class Plan:
     network_obstacle: CaptureObstacle | None = None
     """The NetworkPolicy that would cut injected pods off. It comes first: the injector reads in
     Ready that it must not inject, whatever else is wrong."""
+    surroundings: Surroundings | None = None
+    """What stands around the target; None where pods are not injected anyway."""
 
     @property
     def problem(self) -> Problem | None:
@@ -120,6 +124,7 @@ class Planner:
         self._settings = settings
         self._clock = clock
         self._network_policies = NetworkPolicies(api)
+        self._neighbourhoods = Neighbourhoods(api, clock)
         self._accepted: dict[str, _Accepted] = {}
 
     def forget(self, uid: str) -> None:
@@ -140,10 +145,11 @@ class Planner:
         if winner is not None:
             return _only(_conflicted(monitor, winner))
         target, target_problem = await self._target(key, monitor)
-        network_obstacle = None
+        network_obstacle, surroundings = None, None
         if target is not None and target_problem is None:
             capture = capture_of(monitor.spec.collection)
             network_obstacle = await self._network_policies.obstacle(key, target, capture)
+            surroundings = await self._neighbourhoods.of(key.namespace)
         return Plan(
             target=target,
             target_problem=target_problem,
@@ -151,6 +157,7 @@ class Planner:
             baseline=await self._baseline(key, monitor),
             job_problem=await self._job(key, monitor),
             network_obstacle=network_obstacle,
+            surroundings=surroundings,
         )
 
     async def _target(

@@ -16,6 +16,7 @@ from modelmonitor.controller.reconcile.plan import Plan
 from modelmonitor.controller.reconcile.pods import target_pods
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
+from modelmonitor.controller.reconcile.surroundings import foreseen
 from modelmonitor.controller.reconcile.ticking import Seen
 from modelmonitor.core.breaker import (
     BreakerDecision,
@@ -67,6 +68,8 @@ class Injection:
     """CollectorsReady."""
     view: CoverageView | None = None
     """What `coverage` was judged from."""
+    foreseen: str = ""
+    """What keeps collectors from seeing the traffic although pods are injected, with the fix."""
 
     @property
     def counts(self) -> CollectorCounts | None:
@@ -82,7 +85,8 @@ class Injection:
         """Return the same, its condition telling what the operator does about missed pods."""
         if not words or self.view is None:
             return self
-        return replace(self, condition=judge_coverage(replace(self.view, restart=words)).condition)
+        condition = judge_coverage(replace(self.view, restart=words)).condition
+        return replace(self, condition=_told(condition, self.foreseen))
 
 
 async def see_pods(services: Services, key: Key, monitor: ModelMonitor, plan: Plan) -> Seen:
@@ -204,7 +208,16 @@ def judge_injection(
         protocols=recognised_ports(recognised, ports, monitor.status.collection),
     )
     coverage = judge_coverage(view)
-    return Injection(breaker, coverage, coverage.condition, view)
+    without = max(target.replicas - coverage.counts.injected, 0)
+    around = plan.surroundings
+    words = "" if around is None else foreseen(monitor, target, without, around)
+    return Injection(breaker, coverage, _told(coverage.condition, words), view, words)
+
+
+def _told(condition: ConditionDraft, words: str) -> ConditionDraft:
+    if not words:
+        return condition
+    return replace(condition, message=f"{condition.message}; {words}")
 
 
 async def evict_pods(services: Services, monitor: ModelMonitor, pods: Sequence[PodView]) -> None:
