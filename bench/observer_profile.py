@@ -6,9 +6,9 @@ with everything before it, in CPU time; the difference is what the stage adds.
 
     uv run --extra operator python bench/observer_profile.py 20000 --unique --grpc
 
-All words may be left out: the number of requests is 20,000 then. `--unique` gives every request and response an id of its own in its head; `--grpc` sends the same
-rows as raw tensors over HTTP/2; `--profile` prints where the time of the whole goes, function by
-function.
+All words may be left out: the number of requests is 20,000 then. `--unique` gives every request
+and response an id of its own in its head; `--grpc` sends the same rows as raw tensors over HTTP/2;
+`--profile` prints where the time of the whole goes, function by function.
 """
 
 import cProfile
