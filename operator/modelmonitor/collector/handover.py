@@ -85,9 +85,8 @@ class BrokenStreamError(Exception):
     """Bytes that are not a hand-over; the stream has to be closed."""
 
 
-def encode_head(length: int, connection: int, kind: int, port: int, time: int) -> bytes:
-    """Return a record's head; `length` is the payload's, `time` in monotonic microseconds."""
-    return _HEAD.pack(length, connection, kind, port, time)
+encode_head: Final = _HEAD.pack
+"""Returns a record's head, of the payload's length, connection, kind, port, monotonic µs."""
 
 
 def encode_record(record: Record) -> bytes:

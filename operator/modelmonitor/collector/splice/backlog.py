@@ -12,7 +12,13 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from modelmonitor.collector.handover import Kind, Statistics, encode_head, encode_statistics
+from modelmonitor.collector.handover import (
+    HEAD_BYTES,
+    Kind,
+    Statistics,
+    encode_head,
+    encode_statistics,
+)
 
 FLUSH_SECONDS: Final = 0.02
 FLUSH_BYTES: Final = 256 * 1024
@@ -86,12 +92,8 @@ class Backlog:
 
     def append(self, head: bytes, payload: bytes = b"") -> None:
         """Let a record wait."""
-        batch = self._batch
-        batch.append(head)
-        size = len(head)
-        if payload:
-            batch.append(payload)
-            size += len(payload)
+        self._batch += (head, payload)
+        size = HEAD_BYTES + len(payload)
         self.waiting += size
         self._batch_bytes += size
         if self._batch_bytes >= FLUSH_BYTES:

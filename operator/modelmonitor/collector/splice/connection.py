@@ -19,9 +19,11 @@ WRITE_BUFFER: Final = 256 * 1024
 ABANDONED_SECONDS: Final = 60.0
 """A client that does not end its side so long after the model has ended its own is let go, as the
 kernel would let it go if it had been the model's (net.ipv4.tcp_fin_timeout)."""
-MICROSECONDS: Final = 1e-6
 QUIET_SECONDS: Final = 0.5
 """A connection on which the model spoke last and nothing moved for so long is idle."""
+MICROSECONDS: Final = 1e-6
+
+_RESPONSE: Final = Kind.RESPONSE
 
 
 class End(asyncio.Protocol):
@@ -66,7 +68,10 @@ class End(asyncio.Protocol):
                 self.transport.pause_reading()
             return
         transport.write(data)
-        self._owner.forwarded(self.kind, data)
+        # As `forwarded`, without the call: this is done for every read.
+        owner = self._owner
+        owner.answered = self.kind is _RESPONSE
+        owner.spoke = owner.copier.add(owner.flow, self.kind, data)
 
     def eof_received(self) -> bool:
         """Pass the end on; keep this side open for what the other still has to say."""
@@ -115,7 +120,7 @@ class End(asyncio.Protocol):
 class SplicedConnection:
     """A client's connection joined with one to the model."""
 
-    __slots__ = ("_copier", "_flow", "_on_lost", "_silent", "_spoke", "answered", "client", "model")
+    __slots__ = ("_begun", "_on_lost", "answered", "client", "copier", "flow", "model", "spoke")
 
     def __init__(
         self,
@@ -126,11 +131,11 @@ class SplicedConnection:
         model: socket.socket,
         on_lost: Callable[["SplicedConnection"], None],
     ) -> None:
-        self._flow = flow
-        self._copier = copier
+        self.flow = flow
+        self.copier = copier
         self._on_lost = on_lost
-        self._spoke = time.monotonic_ns() // 1000
-        self._silent = True
+        self._begun = self.spoke = time.monotonic_ns() // 1000
+        """Monotonic µs of the beginning, and of the last byte."""
         self.answered = False
         """The model spoke last: no client waits for the first byte of a response."""
         self.client = End(self, Kind.REQUEST, client)
@@ -139,24 +144,23 @@ class SplicedConnection:
 
     def forwarded(self, kind: Kind, data: bytes) -> None:
         """Note that bytes were forwarded."""
-        self.answered = kind is Kind.RESPONSE
-        self._silent = False
-        self._spoke = self._copier.add(self._flow, kind, data)
+        self.answered = kind is _RESPONSE
+        self.spoke = self.copier.add(self.flow, kind, data)
 
     def side_lost(self) -> None:
         """Note that a side is gone; the connection has ended when both are."""
         if self.client.lost and self.model.lost:
-            self._copier.closed(self._flow)
+            self.copier.closed(self.flow)
             self._on_lost(self)
 
     def let_go(self, now: float) -> None:
         """End the connection if the model has ended its side long ago and nothing moved since."""
-        if self.model.ended and now - self._spoke * MICROSECONDS > ABANDONED_SECONDS:
+        if self.model.ended and now - self.spoke * MICROSECONDS > ABANDONED_SECONDS:
             self.client.close()
             self.model.close()
 
     def idle(self, now: float) -> bool:
         """Return whether a client would lose nothing if the connection ended now."""
-        if self._silent or self.model.ended or self.model.lost:
+        if self.spoke == self._begun or self.model.ended or self.model.lost:
             return True
-        return self.answered and now - self._spoke * MICROSECONDS > QUIET_SECONDS
+        return self.answered and now - self.spoke * MICROSECONDS > QUIET_SECONDS
