@@ -23,6 +23,9 @@ from modelmonitor.core.wire.tokens import Scope, issue_leaf, issue_token, public
 POD_UID: Final = "bench-0"
 _ROOT_KEY: Final = bytes(range(32))
 _LEAF_KEY: Final = bytes(32)
+_SPLICE: Final = "mm-splice"
+_OBSERVER: Final = "mm-observer"
+_PROCESSES: Final = frozenset({_SPLICE, _OBSERVER})
 
 
 @dataclass(kw_only=True)
@@ -121,11 +124,12 @@ def running_collector(folder: Path, *, upstream: int) -> Iterator[Collector]:
             ending=signal.SIGKILL,
         ) as process:
             wait_for(lambda: _answers("/livez"), "the collector lives")
+            wait_for(lambda: children(process.pid).keys() >= _PROCESSES, "its processes")
             found = children(process.pid)
             yield Collector(
                 supervisor=process.pid,
-                splice=found["mm-splice"],
-                observer=found["mm-observer"],
+                splice=found[_SPLICE],
+                observer=found[_OBSERVER],
                 port=port,
             )
         # Its children end when they miss it, and the next one needs their ports.

@@ -5,6 +5,7 @@ import re
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -56,7 +57,9 @@ def children(pid: int) -> dict[str, int]:
     """Return the ids of a process's children by their names; of equal names, one."""
     found = {}
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
+        # It may end meanwhile.
+        with suppress(OSError):
+            found[Path(f"/proc/{child}/comm").read_text().strip()] = int(child)
     return found
 
 

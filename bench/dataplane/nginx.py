@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane.machine import pinned
-from bench.dataplane.process import LOOPBACK, running
+from bench.dataplane.machine import children, pinned
+from bench.dataplane.process import LOOPBACK, running, wait_for
 
 IDLE_UPSTREAMS: Final = 256
 """Connections to the model that the proxy keeps: more than any load here opens."""
@@ -84,5 +84,6 @@ def _running(
     configuration.write_text(_COMMON.format(folder=folder, name=name, block=block))
     command = pinned(cpu, program, "-e", "stderr", "-p", folder, "-c", configuration)
     with running(name, command, port=port, log=folder / f"{name}.log") as process:
-        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        yield [process.pid, *(int(pid) for pid in workers)]
+        # It listens before it has a worker.
+        wait_for(lambda: bool(children(process.pid)), f"the worker of {name}")
+        yield [process.pid, *children(process.pid).values()]

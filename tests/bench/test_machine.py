@@ -29,11 +29,14 @@ def test_a_command_runs_on_its_processor_only() -> None:
 
 
 def test_children_are_found_by_name() -> None:
-    with subprocess.Popen(["sleep", "60"]) as child:
-        try:
-            assert machine.children(os.getpid()).get("sleep") == child.pid
-        finally:
-            child.kill()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(b"here\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == b"here\n"
+        assert machine.children(os.getpid()).get("cat") == child.pid
+        child.stdin.close()
 
 
 def test_one_processor_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
