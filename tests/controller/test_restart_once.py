@@ -91,7 +91,7 @@ def test_workloads_are_restarted_one_after_the_other_also_by_a_new_controller() 
         await world.serve(2)
         ((_, first),) = world.cluster.applied
         second = "b" if first == "a" else "a"
-        assert f"another one, of monitor m-{first}, is under way" in message(world, f"m-{second}")
+        assert "another workload is being restarted" in message(world, f"m-{second}")
         await process.kill()
         process = world.start()
         await world.serve(2)
@@ -117,6 +117,43 @@ def test_a_monitor_that_is_deleted_gives_its_turn_back() -> None:
         world.cluster.remove(MONITORS, NAMESPACE, f"m-{first}")
         process.application.queue.add(key(f"m-{first}"))
         await world.until(lambda: len(world.cluster.applied) == 2)
+        await process.stop()
+
+    run(story())
+
+
+def test_a_target_that_is_deleted_gives_the_turn_back() -> None:
+    async def story() -> None:
+        world = World()
+        for name in ("a", "b"):
+            deploy(world, name)
+            watch(world, name, f"m-{name}")
+        process = world.start()
+        await world.until(lambda: bool(world.cluster.applied))
+        ((_, first),) = world.cluster.applied
+        world.cluster.remove(DEPLOYMENTS, NAMESPACE, first)
+        await world.until(lambda: len(world.cluster.applied) == 2)
+        assert world.status(f"m-{first}")["restart"]["message"] == "the target was deleted"
+        await process.stop()
+
+    run(story())
+
+
+def test_a_restart_that_nobody_follows_any_more_holds_the_others_up_for_an_hour_at_most() -> None:
+    async def story() -> None:
+        world = World()
+        for name in ("a", "b"):
+            deploy(world, name)
+            watch(world, name, f"m-{name}")
+        process = world.start()
+        await world.until(lambda: bool(world.cluster.applied))
+        ((_, first),) = world.cluster.applied
+        watch(world, first, f"m-{first}", interval="soon")
+        process.application.queue.add(key(f"m-{first}"))
+        await world.serve(50)
+        assert len(world.cluster.applied) == 1
+        await world.serve(15)
+        assert len(world.cluster.applied) == 2
         await process.stop()
 
     run(story())

@@ -25,6 +25,7 @@ from modelmonitor.core.restart import (
     requested,
     template_patch,
     trial_pod,
+    without_target,
 )
 from modelmonitor.core.times import format_time, parse_time
 from modelmonitor.core.workloads import Workload, workload_of
@@ -224,6 +225,23 @@ def test_a_status_of_another_monitor_of_that_name_does_not_count() -> None:
     assert decide_restart(view(previous=before)).test
     assert not is_under_way(status(RestartPhase.RESTARTING, uid="u0"), "u1")
     assert is_under_way(status(RestartPhase.RESTARTING), "u1")
+
+
+@pytest.mark.parametrize(
+    ("phase", "gone", "ends"),
+    [
+        (RestartPhase.RESTARTING, True, True),
+        (RestartPhase.REQUESTED, True, True),
+        (RestartPhase.RESTARTING, False, False),
+        (RestartPhase.FINISHED, True, False),
+    ],
+)
+def test_a_restart_ends_with_its_target(phase: RestartPhase, gone: bool, ends: bool) -> None:
+    before = status(phase)
+    after = without_target(before, gone=gone, now=NOW).status
+    assert after is not None
+    assert (after.phase is RestartPhase.FAILED) is ends
+    assert (after == before) is not ends
 
 
 def test_waiting_writes_nothing() -> None:

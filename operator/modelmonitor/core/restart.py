@@ -119,6 +119,13 @@ def requested(view: RestartView) -> RestartDecision:
     return RestartDecision(status, _words(status), apply=True)
 
 
+def without_target(previous: RestartStatus | None, *, gone: bool, now: float) -> RestartDecision:
+    """Return the decision while the target cannot be looked at; one that is `gone` ends it."""
+    if previous is None or not gone or previous.phase not in UNDER_WAY:
+        return RestartDecision(previous)
+    return RestartDecision(_ended(previous, RestartPhase.FAILED, "the target was deleted", now))
+
+
 def held(why: str) -> RestartDecision:
     """Return the decision to wait although a restart is wanted; `why` goes on with what to do."""
     return RestartDecision(None, f"its restart is held: {why}")
@@ -182,11 +189,15 @@ def _follow(view: RestartView, previous: RestartStatus) -> RestartDecision:
 def _end(
     view: RestartView, previous: RestartStatus, phase: RestartPhase, message: str
 ) -> RestartDecision:
-    status = previous.model_copy(
-        update={"phase": phase, "message": message, "finished_at": format_time(view.now)}
-    )
+    status = _ended(previous, phase, message, view.now)
     words = f"its restart has failed: {message}; {view.command}" if message else ""
     return RestartDecision(status, words)
+
+
+def _ended(previous: RestartStatus, phase: RestartPhase, message: str, now: float) -> RestartStatus:
+    return previous.model_copy(
+        update={"phase": phase, "message": message, "finished_at": format_time(now)}
+    )
 
 
 def _repairable(view: RestartView) -> bool:

@@ -11,6 +11,7 @@ import re
 from typing import Final
 
 from modelmonitor.api.v1alpha1.collection import Restart
+from modelmonitor.api.v1alpha1.conditions import ReadyReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.spec import Mode
 from modelmonitor.api.v1alpha1.status import RestartPhase, RestartStatus
@@ -38,6 +39,7 @@ from modelmonitor.core.restart import (
     requested,
     template_patch,
     trial_pod,
+    without_target,
 )
 from modelmonitor.core.times import parse_time
 
@@ -45,6 +47,7 @@ logger = logging.getLogger(__name__)
 
 _LACKS_A_RIGHT: Final = re.compile(r'User "[^"]*" cannot \w+ resource ')
 """What the API server says where nothing grants a right."""
+OTHERS_FIRST: Final = "another workload is being restarted, and this one follows"
 TEST_EVERY: Final = 15.0
 """Seconds between two self-tests of one monitor."""
 
@@ -65,20 +68,25 @@ async def decide(
         If the API server does not answer.
     """
     target = plan.target
+    now = services.clock.now()
     if target is None:
-        return RestartDecision(monitor.status.restart)
+        return without_target(monitor.status.restart, gone=_is_gone(plan), now=now)
     view = _view(services, key, monitor, plan, target, injection)
     decision = decide_restart(view)
     if not decision.test:
         return decision
+    if services.turns.is_taken(key, now):
+        return held(OTHERS_FIRST)
     problem = await _tested(services, key, monitor, state, target)
     if problem:
         return held(f"{problem}; {view.command}")
-    other = services.turns.take(key)
-    if other is not None:
-        whose = other.name if other.namespace == key.namespace else "of another namespace"
-        return held(f"another one, of monitor {whose}, is under way; this one follows")
-    return requested(view)
+    # Another one may have been faster meanwhile.
+    return requested(view) if services.turns.take(key, now) else held(OTHERS_FIRST)
+
+
+def _is_gone(plan: Plan) -> bool:
+    problem = plan.target_problem
+    return problem is not None and problem.reason is ReadyReason.TARGET_NOT_FOUND
 
 
 def _view(
