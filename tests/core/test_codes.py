@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelmonitor.core.codes import HTTP_OF_GRPC, code_class, http_code, is_error
+from modelmonitor.core.codes import HTTP_OF_GRPC, by_class, code_class, http_code, is_error
 
 
 @pytest.mark.parametrize(
@@ -34,6 +34,11 @@ def test_all_codes_of_grpc_are_mapped() -> None:
     assert [
         number for number in HTTP_OF_GRPC if not is_error(f"grpc-{number}", ["4xx", "5xx"])
     ] == [0]
+
+
+def test_requests_are_added_up_by_class() -> None:
+    codes = {"200": 1, "204": 2, "grpc-0": 4, "grpc-14": 8, "none": 16, "999": 32}
+    assert by_class(codes) == {"2xx": 7, "5xx": 8, "none": 16, "other": 32}
 
 
 def test_codes_of_http_stay() -> None:

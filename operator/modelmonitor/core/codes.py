@@ -1,6 +1,7 @@
 """Status codes as panes name them, and which of them are errors."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -45,6 +46,14 @@ def code_class(code: str) -> str:
         return code
     http = http_code(code)
     return f"{http[0]}xx" if _HTTP_CODE.fullmatch(http) else "other"
+
+
+def by_class(codes: Mapping[str, int]) -> dict[str, int]:
+    """Return requests by class of their code; there are few classes, whatever servers send."""
+    classes: Counter[str] = Counter()
+    for code, requests in codes.items():
+        classes[code_class(code)] += requests
+    return dict(classes)
 
 
 def is_error(code: str, classes: Iterable[str]) -> bool:

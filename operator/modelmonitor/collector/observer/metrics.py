@@ -4,7 +4,6 @@ The series are a contract, described in docs/metrics.md. Label values come from 
 the monitor's own configuration; none holds anything that a caller sent.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -20,7 +19,7 @@ from prometheus_client.registry import Collector
 from modelmonitor.collector.observer.state import State
 from modelmonitor.collector.observer.tally import Tally
 from modelmonitor.collector.observer.totals import Totals
-from modelmonitor.core.codes import code_class
+from modelmonitor.core.codes import by_class
 from modelmonitor.core.latency import cumulative
 from modelmonitor.core.panes import Traffic
 from modelmonitor.core.wire.pane import (
@@ -68,7 +67,7 @@ def _open_traffic(tally: Tally) -> Traffic:
         decoded=requests.decoded,
         sampled=requests.sampled,
         undecodable=requests.undecodable,
-        codes=requests.codes,
+        codes=by_class(requests.codes),
         protocols=requests.protocols,
         latency=tally.latency(),
         generation=tally.generation() or GenerationCounts(),
@@ -76,11 +75,11 @@ def _open_traffic(tally: Tally) -> Traffic:
 
 
 def _of_clients(traffic: Traffic) -> Iterator[Metric]:
-    classes: Counter[str] = Counter()
-    for code, requests in traffic.codes.items():
-        classes[code_class(code)] += requests
     yield _by_label(
-        TRAFFIC + "requests", "Requests to the model, by class of status code.", "class", classes
+        TRAFFIC + "requests",
+        "Requests to the model, by class of status code.",
+        "class",
+        traffic.codes,
     )
     yield _histogram(
         TRAFFIC + "request_duration_seconds",

@@ -1,5 +1,6 @@
 """Decoded rows that wait to be counted together: one row alone costs as much as a hundred."""
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -108,12 +109,16 @@ class RowBuffer:
         self._output_values: list[list[Any]] = [[] for _ in self._outputs]
 
     def _take_columns(self, inputs: Inputs) -> None:
-        if len(inputs.columns) != len(self._inputs) or not all(
-            values is None or len(values) == inputs.rows for values in inputs.columns
-        ):
+        columns, rows = inputs.columns, inputs.rows
+        present = [values for values in columns if values is not None]
+        if len(columns) != len(self._inputs) or not {rows}.issuperset(map(len, present)):
             raise ValueError("a decoder's columns are not the configured ones")
-        self._column_rows += inputs.rows
-        _extend(self._columns, inputs.columns)
+        if rows == 1 and len(present) == len(columns):
+            # One row is the same in both forms, and this one waits at less cost.
+            self._matrix.extend(itertools.chain.from_iterable(map(_plain, present)))
+            return
+        self._column_rows += rows
+        _extend(self._columns, columns)
 
 
 def _extend(buffers: list[list[Any]], columns: Sequence[Column]) -> None:
@@ -123,6 +128,8 @@ def _extend(buffers: list[list[Any]], columns: Sequence[Column]) -> None:
 
 
 def _plain(values: Values) -> Sequence[Any]:
+    if type(values) is list:  # by far the most
+        return values
     return values.ravel().tolist() if isinstance(values, np.ndarray) else values
 
 

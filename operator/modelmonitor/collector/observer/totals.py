@@ -1,7 +1,8 @@
 """Counts since the observer's start, for `/metrics`; panes start from zero each interval."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from modelmonitor.core.codes import by_class
 from modelmonitor.core.panes import NOTHING, Traffic, traffic_of
 from modelmonitor.core.wire.pane import Pane
 
@@ -11,7 +12,7 @@ class Totals:
     """What Prometheus reads; every field only grows."""
 
     traffic: Traffic = NOTHING
-    """Of closed panes; the open one has its own."""
+    """Of closed panes; the open one has its own. Codes are by class."""
     other_models: int = 0
     """Requests for models that this monitor does not watch."""
     rows: int = 0
@@ -26,4 +27,5 @@ class Totals:
     def add_pane(self, pane: Pane) -> None:
         """Add a pane that was closed."""
         self.panes += 1
-        self.traffic += traffic_of([pane])
+        traffic = traffic_of([pane])
+        self.traffic += replace(traffic, codes=by_class(traffic.codes))
