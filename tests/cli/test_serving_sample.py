@@ -68,6 +68,36 @@ def test_json_objects_named_like_the_columns_fit_too(tmp_path: Path) -> None:
     assert found.rows == 1
 
 
+def test_traffic_of_other_protocols_fits_too(tmp_path: Path) -> None:
+    named = {"columns": ["temp", "carrier"], "data": [[22.5, "AA"], [30, "B6"]]}
+    declared = {"payload": {"rows": [["AA", 22.5]]}}
+    csv = {"path": "/invocations", "contentType": "text/csv", "request": "carrier,temp\nAA,21\n"}
+    found = report(
+        tmp_path,
+        {"path": "/invocations", "request": {"dataframe_split": named}},
+        {"path": "/v1/models/flights:predict", "request": {"instances": [["AA", 22.5]]}},
+        {"path": "/score", "jsonPaths": {"rows": "/payload/rows"}, "request": declared},
+        csv,
+    )
+
+    assert found.problems == []
+    assert found.rows == 5
+
+
+def test_traffic_without_any_of_the_columns_is_told(tmp_path: Path) -> None:
+    chat = {"messages": [{"role": "user", "content": "x"}]}
+    answer = {"choices": [{"index": 0, "message": {"content": "y"}}]}
+    path = "/v1/chat/completions"
+    found = report(tmp_path, {"path": path, "request": chat, "response": answer})
+
+    assert found.problems == ["no request of the sample has a row with the profile's columns"]
+
+
+def test_a_path_that_is_no_pointer_is_refused_with_its_line(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"sample.jsonl:1: jsonPaths: 'rows' is not a JSON Poi"):
+        report(tmp_path, {"request": [], "jsonPaths": {"rows": "rows"}})
+
+
 def test_a_request_of_another_schema_is_told_with_its_line(tmp_path: Path) -> None:
     unnamed = {"inputs": [tensor("x", [1, 2, 3, 4, 5], width=5)]}
 

@@ -5,13 +5,14 @@ from typing import Any
 
 import pytest
 
+from modelmonitor.collector.observer import decoding
 from modelmonitor.collector.observer.configuration import (
     InvalidConfigurationError,
     read_configuration,
 )
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.exchange import Exchange
-from modelmonitor.collector.protocols.base import Call, UndecodableError
+from modelmonitor.collector.protocols.base import Call, Rows, Schema, UndecodableError
 from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer, resolve
 from modelmonitor.collector.protocols.recognition import (
     AUTO,
@@ -279,3 +280,21 @@ def test_what_a_port_is_taken_for_is_logged_once(caplog: pytest.LogCaptureFixtur
         "port http: requests are read as KServeV1 (by their path)",
         f"port http: requests are read as JSON ({why})",
     ]
+
+
+class _Quoting:
+    """A decoder at fault, whose exception quotes what it read."""
+
+    def decode(self, call: Call, schema: Schema) -> Rows:
+        raise ValueError(call.request)
+
+
+def test_a_decoder_at_fault_is_logged_without_what_it_read(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "decoders", lambda _paths: {JSON: _Quoting()})
+    reader = Interpreter(configuration_for(numeric("a")), ("http",))
+    with pytest.raises(UndecodableError, match="Internal"):
+        reader.decode(exchange_of(call_of(b"/predict", b'["secret"]')))
+    assert "ValueError in " in caplog.text
+    assert "secret" not in caplog.text

@@ -14,14 +14,17 @@ from modelmonitor.cli.errors import CommandError
 from modelmonitor.collector.protocols.base import (
     Call,
     Column,
+    Decoder,
     Schema,
     UndecodableError,
     columns_of,
 )
-from modelmonitor.collector.protocols.recognition import AUTO, Recognition, recognise, target_of
+from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer
+from modelmonitor.collector.protocols.recognition import AUTO, JSON, recognise, target_of
 from modelmonitor.collector.protocols.registry import decoders
 from modelmonitor.core.columns import ColumnCounter
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, OutputLocator, Profile
+from modelmonitor.core.wire.configuration import JSONPaths
 from modelmonitor.core.wire.pane import ColumnCounts, Undecodable
 
 NOTED_SHARE: Final = 0.1
@@ -42,8 +45,13 @@ class Exchange:
     line: int
     path: str
     request: Any
+    """A document, or text that is no JSON, such as CSV."""
     response: Any
     """None if it was not recorded."""
+    content_type: str = "application/json"
+    """Of the request."""
+    paths: JSONPaths | None = None
+    """Where generic JSON has rows and results, if the monitor declares it."""
 
 
 @dataclass(frozen=True)
@@ -91,11 +99,24 @@ def _exchange(path: Path, number: int, line: str) -> Exchange:
             path=str(document.get("path", "")),
             request=document["request"],
             response=document.get("response"),
+            content_type=str(document.get("contentType", "application/json")),
+            paths=_paths(document.get("jsonPaths")),
         )
+    except PointerError as error:
+        raise CommandError(f"{path}:{number}: jsonPaths: {error}") from error
     except (ValueError, KeyError, AttributeError) as error:
         raise CommandError(
             f'{path}:{number}: write one object a line, {{"path": …, "request": …, "response": …}}'
         ) from error
+
+
+def _paths(document: Any) -> JSONPaths | None:
+    if document is None:
+        return None
+    paths = JSONPaths(rows=str(document.get("rows", "")), results=str(document.get("results", "")))
+    for pointer in (paths.rows, paths.results):
+        parse_pointer(pointer)
+    return paths
 
 
 def check_sample(profile: Profile, exchanges: Iterable[Exchange]) -> SampleReport:
@@ -120,7 +141,6 @@ class _Tally:
             column.name: ColumnCounter(column.kind, cuts=column.cuts, categories=column.categories)
             for column in profile.columns
         }
-        self._decoders = decoders()
         self._problems: list[str] = []
         self._exchanges = self._rows = self._answered = 0
 
@@ -131,13 +151,13 @@ class _Tally:
             schema = Schema(inputs=schema.inputs, outputs=())
         call = Call(
             path=exchange.path.encode(),
-            request_headers={},
-            request=_body(exchange.request),
+            request_headers={b"content-type": exchange.content_type.encode()},
+            request=_body(exchange.request, exchange.content_type),
             response_headers={},
             response=_body(exchange.response),
         )
         try:
-            found = self._decoders[_recognition(call).protocol].decode(call, schema)
+            found = _decoder(exchange, call).decode(call, schema)
         except UndecodableError as error:
             sentence = _SENTENCES.get(error.reason, f"it cannot be decoded ({error.reason.value})")
             self._problems.append(f"line {exchange.line}: {sentence}")
@@ -163,6 +183,8 @@ class _Tally:
             notes += _oddities(column, counts)
         if not self._exchanges:
             problems.append("the sample is empty")
+        elif not self._rows and not problems:
+            problems.append("no request of the sample has a row with the profile's columns")
         elif self._rows and self._outputs and not self._answered:
             notes.append("the sample has no responses: outputs were not checked")
         return SampleReport(self._exchanges, self._rows, problems, notes)
@@ -175,11 +197,17 @@ class _Tally:
                 self._counters[column.name].add(present)
 
 
-def _recognition(call: Call) -> Recognition:
-    return target_of(AUTO, b"POST", call.path, b"").recognition or recognise(call)
+def _decoder(exchange: Exchange, call: Call) -> Decoder:
+    if exchange.paths is not None:
+        return decoders(exchange.paths)[JSON]
+    target = target_of(AUTO, b"POST", call.path, exchange.content_type.encode())
+    return decoders()[(target.recognition or recognise(call)).protocol]
 
 
-def _body(document: Any) -> bytes:
+def _body(document: Any, content_type: str = "application/json") -> bytes:
+    """Return the body that a document or text came in."""
+    if isinstance(document, str) and "json" not in content_type.lower():
+        return document.encode()
     return json.dumps(document).encode()
 
 

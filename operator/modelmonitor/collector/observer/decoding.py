@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import traceback
 import zlib
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -116,7 +117,7 @@ class Interpreter:
         except UndecodableError:
             raise
         except Exception as error:
-            logger.exception("a decoder failed")
+            _log_fault(error)
             raise UndecodableError(Undecodable.INTERNAL) from error
 
     def _decode(self, exchange: Exchange) -> Decoded:
@@ -171,6 +172,13 @@ class Interpreter:
             identity = b"%d:%d:%d" % (exchange.port, exchange.connection, exchange.number)
         digest = hashlib.blake2b(identity, digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._ratio * _HASH_RANGE
+
+
+def _log_fault(error: Exception) -> None:
+    """Log where a decoder failed; neither the message nor values, which may quote a body."""
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    kind = type(error).__name__
+    logger.error("a decoder is at fault: %s in %s:%s", kind, place.filename, place.lineno)
 
 
 def _generates(target: Target) -> bool:
