@@ -7,7 +7,10 @@ import yaml
 
 from modelmonitor.cli.cluster import DEPLOYMENTS, NAMESPACES, SERVICES, ObjectKind
 from modelmonitor.cli.errors import CommandError
+from modelmonitor.cli.examination import examine
 from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
+from modelmonitor.core.preflight import Level
+from modelmonitor.core.workloads import Workload
 from tests.cluster.fixtures import ApiServer
 
 pytestmark = pytest.mark.api
@@ -123,6 +126,74 @@ def test_what_is_not_there_is_none_and_a_list_of_it_empty(cluster: KubernetesClu
 def test_a_question_that_the_server_refuses_is_told(cluster: KubernetesCluster) -> None:
     with pytest.raises(CommandError, match="could not list services in namespace command-line"):
         cluster.objects(SERVICES, NAMESPACE, {"": "x="})
+
+
+def _deployment(apiserver: ApiServer) -> None:
+    labels = {"app": "flight-delay"}
+    container = {
+        "name": "model",
+        "image": "example.org/model:1",
+        "ports": [{"name": "http", "containerPort": 8080}],
+    }
+    apiserver.kubectl.apply(
+        {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "flight-delay", "namespace": NAMESPACE},
+            "spec": {
+                "selector": {"matchLabels": labels},
+                "template": {"metadata": {"labels": labels}, "spec": {"containers": [container]}},
+            },
+        }
+    )
+
+
+def test_a_workload_is_examined_as_it_stands(
+    cluster: KubernetesCluster, apiserver: ApiServer
+) -> None:
+    _deployment(apiserver)
+    apiserver.kubectl.apply(
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "by-number", "namespace": NAMESPACE},
+            "spec": {"selector": {"app": "flight-delay"}, "ports": [{"port": 8080}]},
+        }
+    )
+
+    found = examine(cluster, Workload("Deployment", "flight-delay"), NAMESPACE, None)
+
+    assert found.monitor is not None
+    problems = [one.subject for one in found.findings if one.level is Level.PROBLEM]
+    assert problems == [f"Namespace {NAMESPACE}", "Service by-number"]
+
+
+def test_what_a_user_may_not_read_is_a_note(
+    apiserver: ApiServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _deployment(apiserver)
+    name = "reader"
+    apiserver.kubectl("create", "serviceaccount", name, "-n", NAMESPACE)
+    for verb, resource in (("get", "deployments"), ("list", "modelmonitors.modelmonitor.dev")):
+        role = f"{name}-{verb}"
+        rights = (f"--verb={verb}", f"--resource={resource}")
+        apiserver.kubectl("create", "role", role, *rights, "-n", NAMESPACE)
+        account = f"--serviceaccount={NAMESPACE}:{name}"
+        apiserver.kubectl("create", "rolebinding", role, f"--role={role}", account, "-n", NAMESPACE)
+    token = apiserver.kubectl("create", "token", name, "-n", NAMESPACE).strip()
+    configuration = yaml.safe_load(apiserver.kubeconfig.read_text())
+    configuration["users"][0]["user"] = {"token": token}
+    kubeconfig = tmp_path / "kubeconfig"
+    kubeconfig.write_text(yaml.safe_dump(configuration))
+    monkeypatch.setenv("KUBECONFIG", str(kubeconfig))
+
+    limited = KubernetesCluster(None)
+    found = examine(limited, Workload("Deployment", "flight-delay"), NAMESPACE, None)
+
+    notes = {one.subject: one.message for one in found.findings if one.level is Level.NOTE}
+    kinds = {"Namespace", "Pod", "Service", "NetworkPolicy", "LimitRange", "ResourceQuota"}
+    assert kinds <= set(notes)
+    assert "cannot list resource" in notes["Service"]
 
 
 def test_a_context_that_does_not_exist_is_named(cluster: KubernetesCluster) -> None:
