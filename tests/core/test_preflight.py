@@ -197,6 +197,18 @@ def test_a_mesh_is_noticed_by_its_marks(
     assert bool(found(one, "mesh", namespace={"labels": namespace})) is meshed
 
 
+@pytest.mark.parametrize("place", ["template", "namespace"])
+def test_ambient_mode_needs_an_exception_that_only_a_person_can_make(place: str) -> None:
+    ambient = {"istio.io/dataplane-mode": "ambient"}
+    template, namespace = (ambient, {}) if place == "template" else ({}, ambient)
+    one = candidate(metadata={"labels": LABELS | template})
+    ((level, message),) = found(one, "mesh", namespace={"labels": namespace})
+    assert level is Level.NOTE
+    assert "allow plain text on 24190" in message
+    left = candidate(metadata={"labels": LABELS | {"istio.io/dataplane-mode": "none"}})
+    assert found(left, "mesh", namespace={"labels": ambient}) == []
+
+
 def test_events_need_no_service() -> None:
     one = candidate(capture=Capture((WantedPort("http"),), Source.CLOUD_EVENTS))
     assert found(one, "Service", services=[service(8080)]) == []

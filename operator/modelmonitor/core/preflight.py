@@ -31,6 +31,7 @@ POD_SECURITY_LABEL: Final = "pod-security.kubernetes.io/enforce"
 _PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
 _MESH_OFF: Final = ("false", "disabled")
 _MESH_SWITCHES: Final = ("sidecar.istio.io/inject", "linkerd.io/inject")
+_AMBIENT: Final = "istio.io/dataplane-mode"
 _MESH_MARKS: Final = ("sidecar.istio.io/", "istio.io/rev", "istio-injection", "linkerd.io/inject")
 
 
@@ -274,6 +275,14 @@ def _budget(candidate: Candidate, around: Surroundings) -> Iterator[Finding]:
 
 
 def _mesh(candidate: Candidate, namespace: Json | None) -> Iterator[Finding]:
+    labels = {**((namespace or {}).get("labels") or {}), **candidate.labels}
+    if labels.get(_AMBIENT) == "ambient":
+        yield Finding(
+            Level.NOTE,
+            "mesh",
+            "Istio's ambient mode takes no exceptions from pods: where mTLS is strict, allow "
+            f"plain text on {PANE_PORT} by portLevelMtls of a PeerAuthentication",
+        )
     own, outer = _marks(candidate.metadata), _marks(namespace or {})
     if any(own.get(switch) in _MESH_OFF for switch in _MESH_SWITCHES):
         return
