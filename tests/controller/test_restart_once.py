@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.controller.gateways.api_server import DEPLOYMENTS, MONITORS, PODS
+from modelmonitor.controller.gateways.api_server import DEPLOYMENTS, MONITORS, PODS, SERVICES
 from modelmonitor.controller.gateways.errors import AccessDeniedError, TemporaryError
 from modelmonitor.core.restart import RESTART_MANAGER, RESTARTED_ANNOTATION
 from modelmonitor.core.wire.configuration import ENV_MONITOR_UID
@@ -245,6 +245,32 @@ def test_a_monitor_that_does_not_ask_for_it_restarts_nothing() -> None:
         await world.serve(3)
         assert world.cluster.applied == []
         assert "run `kubectl rollout restart deployment/web -n models`" in message(world)
+        await process.stop()
+
+    run(story())
+
+
+def service(port: int | str) -> dict[str, Any]:
+    return {
+        "metadata": {"name": "web", "namespace": NAMESPACE},
+        "spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": port}]},
+    }
+
+
+def test_a_restart_that_would_show_nothing_waits_for_what_keeps_collectors_from_the_traffic() -> (
+    None
+):
+    async def story() -> None:
+        world = World()
+        deploy(world)
+        world.cluster.put(SERVICES, service(8080))
+        watch(world)
+        process = world.start()
+        await world.serve(3)
+        assert world.cluster.applied == []
+        assert "what follows has to be mended first; Service web" in message(world)
+        world.cluster.put(SERVICES, service("http"))
+        await world.until(lambda: bool(world.cluster.applied), 180)
         await process.stop()
 
     run(story())

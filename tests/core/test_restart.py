@@ -65,6 +65,7 @@ def view(**changes: Any) -> RestartView:
             missed=[OLD],
             rollout=Rollout(),
             annotated=False,
+            useless=False,
             command=COMMAND,
             now=NOW,
         ),
@@ -120,6 +121,7 @@ def test_without_a_wish_or_a_pod_that_it_helps_nothing_is_done_or_said(
             {"injection": breaker(BreakerState.HALF_OPEN)},
             "its restart is held: injection was paused (ImageUnavailable)",
         ),
+        ({"useless": True}, "its restart is held: what follows has to be mended first"),
         ({"rollout": Rollout(paused=True)}, "its rollout is paused"),
         ({"rollout": Rollout(manual=True)}, "delete the pods one by one"),
         (

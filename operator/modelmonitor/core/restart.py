@@ -73,6 +73,9 @@ class RestartView:
     rollout: Rollout
     annotated: bool
     """The pod template carries this monitor's annotation."""
+    useless: bool
+    """Something keeps collectors from the traffic, or pods with one from being created; the
+    condition tells what."""
     command: str
     """How a person restarts the workload."""
     now: float
@@ -149,6 +152,7 @@ def _against(view: RestartView) -> str:
     reasons = {
         f"{view.hindrance}; {view.command}": bool(view.hindrance),
         _breaker_trouble(view): bool(_breaker_trouble(view)),
+        "what follows has to be mended first": view.useless,
         f"it belongs to {rollout.owner}; {view.command}": bool(rollout.owner),
         "its update strategy is OnDelete: delete the pods one by one": rollout.manual,
         "its rollout is paused, so that nothing would happen: resume it": rollout.paused,

@@ -109,6 +109,7 @@ def _view(
         missed=injection.missed,
         rollout=target.rollout,
         annotated=annotations.get(RESTARTED_ANNOTATION) == uid,
+        useless=bool(injection.foreseen),
         command=restart_command(target.workload, key.namespace),
         now=services.clock.now(),
     )
