@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from httptools import HttpRequestParser, HttpResponseParser
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmonitor.collector.observer.bodies import (
@@ -79,6 +79,7 @@ ANSWERS = [b"ok", b"abcdefg", b"", b"", b""]
 CODES = ["200", "200", "204", "200", "503"]
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_any_pieces_give_the_same_exchanges(seed: int) -> None:
     draw = random.Random(seed)
@@ -223,6 +224,7 @@ messy = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), messy), max_size=12))
 def test_whatever_arrives_nothing_raises_and_every_request_ends_once(
     events: list[tuple[int, bytes]],
@@ -437,6 +439,7 @@ requests = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(requests, min_size=1, max_size=5), st.integers(0, 10_000))
 def test_requests_are_what_httptools_says_they_are(sent: list[bytes], seed: int) -> None:
     whole = b"".join(sent)
@@ -458,6 +461,7 @@ responses = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(responses, min_size=1, max_size=5), st.integers(0, 10_000))
 def test_responses_are_what_httptools_says_they_are(sent: list[bytes], seed: int) -> None:
     whole = b"".join(sent)

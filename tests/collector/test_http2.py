@@ -5,7 +5,7 @@ import struct
 
 import pytest
 from hpack import Decoder, Encoder, HeaderTuple, NeverIndexedHeaderTuple
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmonitor.collector.handover import HTTP2_PREFACE
@@ -15,13 +15,13 @@ from modelmonitor.collector.observer.framing import Connection
 from modelmonitor.collector.observer.headers import KEPT_HEADERS, UnreadableError
 from modelmonitor.collector.observer.http2 import MAX_STREAMS
 from tests.collector.test_framing import Recorded, connection, pieces
-from tests.collector.wire2 import GRPC, INFER, End, data, frame, opening, settings
+from tests.collector.wire2 import GRPC, INFER, End, data, frame, greeting, opening
 
 
 def opened() -> tuple[Connection, Recorded, End, End]:
     following, sink = connection()
     following.request_bytes(opening(), 1)
-    following.response_bytes(settings(), 1)
+    following.response_bytes(greeting(), 1)
     return following, sink, End(), End()
 
 
@@ -73,7 +73,7 @@ def test_a_status_that_grpc_does_not_know_is_unknown(said: str) -> None:
 def conversation(draw: random.Random) -> tuple[list[tuple[bool, bytes]], list[tuple[str, bytes]]]:
     """Return what both ends say in order, and the exchanges (code, request body) in that order."""
     client, model = End(), End()
-    said = [(True, opening()), (False, settings((1, 4096)))]
+    said = [(True, opening()), (False, greeting((1, 4096)))]
     calls = []
     for number in range(draw.randint(1, 6)):
         stream = 2 * number + 1
@@ -99,6 +99,7 @@ def conversation(draw: random.Random) -> tuple[list[tuple[bool, bytes]], list[tu
     return said, calls
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_any_pieces_give_the_same_exchanges(seed: int) -> None:
     draw = random.Random(seed)
@@ -191,7 +192,7 @@ def test_an_upgrade_makes_the_request_stream_one() -> None:
     )
     client, model = End(), End()
     switching = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
-    following.response_bytes(switching + settings() + model.response(1), 20)
+    following.response_bytes(switching + greeting() + model.response(1), 20)
     following.request_bytes(opening() + client.request(3, ended=True), 30)
     following.response_bytes(data(1, b"ok", ended=True) + model.response(3, ended=True), 40)
     assert [exchange.code for exchange in sink.exchanges] == ["200", "200"]
@@ -270,7 +271,7 @@ def test_a_connection_that_ends_leaves_calls_without_response() -> None:
 def test_a_model_may_speak_first() -> None:
     following, sink = connection()
     client, model = End(), End()
-    following.response_bytes(settings(), 1)
+    following.response_bytes(greeting(), 1)
     following.request_bytes(HTTP2_PREFACE[:5], 2)
     following.request_bytes(HTTP2_PREFACE[5:] + client.request(1, ended=True), 3)
     following.response_bytes(model.response(1, ended=True), 4)
@@ -307,6 +308,7 @@ values = st.one_of(st.text("aZ09/ é~{", max_size=12), st.sampled_from(["200", "
 lists = st.lists(st.tuples(names, values, st.booleans()), max_size=8)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(lists, st.booleans(), st.sampled_from([None, 0, 100, 4096])), max_size=9))
 def test_blocks_say_what_hpack_reads_in_them(
     blocks: list[tuple[list[tuple[str, str, bool]], bool, int | None]],
@@ -332,6 +334,7 @@ def test_blocks_say_what_hpack_reads_in_them(
         }
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=60), max_size=6))
 def test_no_block_does_anything_but_say_something_or_be_unreadable(blocks: list[bytes]) -> None:
     reader = BlockReader()
@@ -379,7 +382,7 @@ def test_what_breaks_the_protocol_makes_the_connection_unreadable(broken: bytes)
 
 noise = st.one_of(
     st.binary(max_size=60),
-    st.sampled_from([*BROKEN, opening(), settings(), End().request(1), End().response(1)]),
+    st.sampled_from([*BROKEN, opening(), greeting(), End().request(1), End().response(1)]),
     st.builds(
         frame,
         st.integers(0, 10),
@@ -390,6 +393,7 @@ noise = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 8), noise), max_size=25))
 def test_whatever_arrives_nothing_raises_and_every_stream_ends_once(
     events: list[tuple[int, bytes]],

@@ -4,7 +4,7 @@ import random
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmonitor.collector.handover import BrokenStreamError, Kind, Record, Splitter, encode_record
@@ -18,7 +18,7 @@ from modelmonitor.core.wire.pane import Pane
 from tests.collector.harness import configuration_for, numeric
 from tests.collector.test_book import HandClock
 from tests.collector.test_framing import pieces
-from tests.collector.wire2 import End, data, opening, settings
+from tests.collector.wire2 import End, data, greeting, opening
 
 SECOND = 1_000_000
 BODY = b'{"inputs":[{"name":"x","shape":[1,1],"datatype":"FP64","data":[0.5]}]}'
@@ -60,7 +60,7 @@ def traffic(draw: random.Random) -> list[Record]:
     for _ in range(draw.randint(1, 4)):
         if draw.random() < 0.5:
             client, model = End(), End()
-            said = [(Kind.REQUEST, opening()), (Kind.RESPONSE, settings())]
+            said = [(Kind.REQUEST, opening()), (Kind.RESPONSE, greeting())]
             for stream in (1, 3, 5):
                 asked = client.request(stream, "/v2/models/m/infer")
                 said.append((Kind.REQUEST, asked + data(stream, BODY, ended=True)))
@@ -82,6 +82,7 @@ def traffic(draw: random.Random) -> list[Record]:
     return records
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_any_cuts_of_the_hand_over_give_the_same_pane(seed: int) -> None:
     draw = random.Random(seed)
@@ -99,7 +100,7 @@ def test_any_cuts_of_the_hand_over_give_the_same_pane(seed: int) -> None:
 
 payloads = st.one_of(
     st.binary(max_size=80),
-    st.sampled_from([ASKED, ANSWERED, ASKED[:70], opening(), End().request(1), settings()]),
+    st.sampled_from([ASKED, ANSWERED, ASKED[:70], opening(), End().request(1), greeting()]),
 )
 anything = st.builds(
     Record,
@@ -111,6 +112,7 @@ anything = st.builds(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(anything, max_size=40))
 def test_whatever_is_handed_over_nothing_raises_and_nothing_is_kept_for_good(
     records: list[Record],

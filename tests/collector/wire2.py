@@ -69,10 +69,10 @@ def data(stream: int, payload: bytes, *, ended: bool = False, padding: int | Non
     return frame(frames.DATA, flags, stream, payload)
 
 
-def settings(*pairs: tuple[int, int]) -> bytes:
+def greeting(*pairs: tuple[int, int]) -> bytes:
     payload = b"".join(struct.pack(">HI", *pair) for pair in pairs)
     return frame(frames.SETTINGS, 0, 0, payload)
 
 
 def opening() -> bytes:
-    return HTTP2_PREFACE + settings((1, 4096), (3, 100))
+    return HTTP2_PREFACE + greeting((1, 4096), (3, 100))
