@@ -28,6 +28,7 @@ Json = Mapping[str, Any]
 
 INJECTION_ENABLED: Final = "enabled"
 POD_SECURITY_LABEL: Final = "pod-security.kubernetes.io/enforce"
+_SCRAPED_PORT: Final = "prometheus.io/port"
 _PROBES: Final = ("startupProbe", "livenessProbe", "readinessProbe")
 _MESH_OFF: Final = ("false", "disabled")
 _MESH_SWITCHES: Final = ("sidecar.istio.io/inject", "linkerd.io/inject")
@@ -96,6 +97,7 @@ def preflight(candidate: Candidate, around: Surroundings) -> tuple[Finding, ...]
         *_capture(candidate),
         *_services(candidate, around.services),
         *_probes(candidate),
+        *_scrapes(candidate),
         *_policies(candidate, around.policies),
         *_budget(candidate, around),
         *_mesh(candidate, around.namespace),
@@ -235,6 +237,19 @@ def _probes(candidate: Candidate) -> Iterator[Finding]:
                 f"container {container.get('name')}",
                 f"its {' and '.join(commands)} run a command: if that calls port {port.number}, it "
                 "passes the collector and counts as traffic",
+            )
+
+
+def _scrapes(candidate: Candidate) -> Iterator[Finding]:
+    annotations: Mapping[str, str] = candidate.metadata.get("annotations") or {}
+    scraped = annotations.get(_SCRAPED_PORT)
+    for port in _called_ports(candidate):
+        if port.takeover is TakeoverType.SWAP and scraped == str(port.number):
+            yield Finding(
+                Level.NOTE,
+                f"port {port.name}",
+                f"Prometheus scrapes {scraped} ({_SCRAPED_PORT}), the collector's after the swap: "
+                f'scrapes count as traffic; write {_SCRAPED_PORT}: "{port.model}"',
             )
 
 
