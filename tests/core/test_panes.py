@@ -20,6 +20,7 @@ from modelmonitor.core.panes import (
     sum_columns,
     sum_traffic,
     traffic_of,
+    without_details,
 )
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole
 from modelmonitor.core.wire.pane import (
@@ -168,6 +169,15 @@ def test_new_values_are_added_up_exactly_until_there_are_very_many() -> None:
     many = column(range(MOST_NOVEL)) + column(range(MOST_NOVEL, MOST_NOVEL + 10))
     assert len(many.novel) == MOST_NOVEL
     assert min(many.novel.values()) == 11
+
+
+def test_what_windows_do_not_need_is_left_out() -> None:
+    novel = {f"#{number}": number for number in range(20)}
+    full = ColumnCounts(rows=9, cells=[9], sketch=b"KLL", distinct=b"HLL", novel=novel)
+    kept = without_details(full)
+    assert (kept.rows, kept.cells, kept.sketch, kept.distinct) == (9, [9], b"", b"")
+    assert sorted(kept.novel.values()) == list(range(12, 20))
+    assert without_details(kept) is kept
 
 
 def test_totals_are_put_into_the_cells_of_the_profile() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,6 +44,8 @@ MAX_KEY: Final = 64
 """Characters of a status code or reason."""
 MAX_SKETCH: Final = 64 * 1024
 """Bytes; real ones have a tenth of this."""
+NOVEL_KEPT: Final = 8
+"""New values of a column that are remembered of one pane; messages name fewer."""
 MOST_NOVEL: Final = 4096
 """New values of a column that a sum names; of more, the most frequent. Below, sums are exact."""
 
@@ -150,6 +153,15 @@ def sum_columns(parts: Iterable[Mapping[str, ColumnTotals]]) -> dict[str, Column
         for name, one in part.items():
             by_name.setdefault(name, []).append(one)
     return {name: _sum_column(totals) for name, totals in by_name.items()}
+
+
+def without_details(counts: ColumnCounts) -> ColumnCounts:
+    """Return what verdicts need of a column's counts; the rest is ten times as large."""
+    few = len(counts.novel) <= NOVEL_KEPT
+    if few and not counts.sketch and not counts.distinct:
+        return counts
+    novel = counts.novel if few else most_frequent(counts.novel, NOVEL_KEPT)
+    return msgspec.structs.replace(counts, sketch=b"", distinct=b"", novel=novel)
 
 
 def columns_of(panes: Iterable[Pane]) -> dict[str, ColumnTotals]:

@@ -18,6 +18,7 @@ from modelmonitor.controller.reconcile.revision import RevisionChoice
 from modelmonitor.core.alert import AlertRecord, advance
 from modelmonitor.core.evaluation import evaluate, lookback
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence
+from modelmonitor.core.panes import without_details
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick
 from modelmonitor.core.wire.pane import Pane
@@ -221,14 +222,13 @@ def _advance(
 
 
 def _lean(pane: Pane) -> Pane:
-    """Return a pane without its sketches: nothing is judged by them, and windows are long."""
-    if not any(counts.sketch or counts.distinct for counts in pane.columns.values()):
-        return pane
-    columns = {
-        name: msgspec.structs.replace(counts, sketch=b"", distinct=b"")
-        for name, counts in pane.columns.items()
-    }
-    return msgspec.structs.replace(pane, columns=columns)
+    """Return a pane without what nothing is judged by, because windows are long.
+
+    Sketches go, and of new values all but those that a message may name.
+    """
+    return msgspec.structs.replace(
+        pane, columns={name: without_details(counts) for name, counts in pane.columns.items()}
+    )
 
 
 def _tick(facts: TickFacts, panes: Sequence[Pane]) -> Tick:
