@@ -387,3 +387,91 @@ async def test_a_new_observer_learns_what_it_needs_of_http2(copier: Copier) -> N
         for block in blocks:
             assert as_text(decoder.decode(block)) == expected
     second.close()
+
+
+async def test_a_connection_that_lost_frames_is_followed_again(copier: Copier) -> None:
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    client = hpack.Encoder()
+    path = [(":method", "POST"), (":path", "/p"), ("traceparent", "")]
+
+    def head(stream: int) -> bytes:
+        block = client.encode([*path[:2], ("traceparent", f"{stream:032x}")])
+        return frame(HEADERS, END_HEADERS | END_STREAM, stream, block)
+
+    total = len(HTTP2_PREFACE)
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE)
+    stream = 1
+    while total < 2 * CAPACITY + KERNEL:  # heads alone are too much
+        data = head(stream) * 1000
+        copier.add(flow, Kind.REQUEST, data)
+        total += len(data)
+        stream += 2
+    await eventually_async(reported(observed, total), "reported")
+    statistics = observed.statistics()
+    assert statistics.copied + statistics.dropped == total
+    assert statistics.dropped > 0
+    assert Kind.RESYNC not in observed.kinds()
+    begun = len(observed.kinds())
+    split = head(stream)
+    copier.add(flow, Kind.REQUEST, split[:4])
+    copier.add(flow, Kind.REQUEST, split[4:])
+    total += len(split)
+    await eventually_async(reported(observed, total), "reported")
+    assert observed.kinds()[begun:] == [
+        Kind.RESYNC,
+        Kind.PAST_REQUEST,
+        Kind.REQUEST,
+        Kind.REQUEST,
+    ]
+    decoder = hpack.Decoder()
+    for each in frames_of(b"".join(http2_payloads(observed, Kind.PAST_REQUEST))):
+        decoder.decode(each.payload)
+    last = frames_of(b"".join(http2_payloads(observed, Kind.REQUEST)[-2:]))[-1]
+    assert as_text(decoder.decode(last.payload))[-1] == ("traceparent", f"{stream:032x}")
+    observed.close()
+
+
+async def test_what_only_looked_like_http2_is_copied_no_more(copier: Copier) -> None:
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE + frame(SETTINGS))
+    nonsense = frame(DATA, 0, 0, b"no stream")
+    copier.add(flow, Kind.REQUEST, nonsense)
+    copier.add(flow, Kind.REQUEST, REQUEST)
+    copier.closed(flow)
+    await eventually_async(lambda: Kind.CLOSED in observed.kinds(), "closed")
+    assert observed.kinds() == [Kind.REQUEST, Kind.RESYNC, Kind.CLOSED]
+    statistics = observed.statistics()
+    assert statistics.dropped == len(nonsense) + len(REQUEST)
+    assert statistics.copied + statistics.dropped == statistics.forwarded
+    observed.close()
+
+
+async def test_a_model_that_speaks_first_may_speak_http2(copier: Copier) -> None:
+    observed = Observed(copier)
+    right, wrong = Flow(connection=1, port=0), Flow(connection=2, port=0)
+    for flow in (right, wrong):
+        copier.add(flow, Kind.RESPONSE, frame(SETTINGS))
+    copier.add(right, Kind.REQUEST, HTTP2_PREFACE)
+    copier.add(wrong, Kind.REQUEST, REQUEST)
+    assert right.frames is not None
+    assert wrong.frames is None
+    observed.close()
+
+
+async def test_a_connection_that_nobody_could_read_any_more_is_given_up(copier: Copier) -> None:
+    flow = Flow(connection=1, port=0)
+    client = hpack.Encoder()
+    client.header_table_size = 1 << 20
+    copier.add(flow, Kind.REQUEST, HTTP2_PREFACE)
+    for stream in range(1, 2001, 2):
+        block = client.encode([(f"name-{stream}", "v" * 100)])
+        copier.add(flow, Kind.REQUEST, frame(HEADERS, END_HEADERS, stream, block))
+    assert flow.frames is None
+    observed = Observed(copier)
+    copier.add(flow, Kind.REQUEST, frame(SETTINGS))
+    await eventually_async(reported(observed, 1), "reported")
+    assert observed.kinds() == []
+    assert observed.statistics().copied == 0
+    observed.close()

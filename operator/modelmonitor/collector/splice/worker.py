@@ -46,7 +46,7 @@ class Worker:
         self._control = control
         self._copier = Copier(loop)
         self._connections: set[SplicedConnection] = set()
-        self._numbers = itertools.count(1)
+        self._numbers = (number % MAX_CONNECTION for number in itertools.count(1))
         self._gone = asyncio.Event()
         self._draining = False
         self._listeners: list[Listener | EventListener] = [
@@ -73,7 +73,7 @@ class Worker:
         """Join a client's socket and the model's."""
         sockets.without_delay(client)
         connection = SplicedConnection(
-            flow=Flow(connection=next(self._numbers) % MAX_CONNECTION, port=port),
+            flow=Flow(connection=next(self._numbers), port=port),
             copier=self._copier,
             client=client,
             model=model,
