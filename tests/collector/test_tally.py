@@ -1,5 +1,6 @@
 """What one pane counts of exchanges, rows and text generation."""
 
+import random
 from typing import Any
 
 import msgspec
@@ -147,6 +148,17 @@ def test_no_text_of_a_caller_is_in_a_pane(texts: list[str]) -> None:
     novel = tally.columns()["city"].novel
     assert sum(novel.values()) == len(texts)
     assert all(name.startswith("#") for name in novel)
+
+
+def test_a_pane_is_small_whatever_values_come() -> None:
+    tally = Tally(configuration_for(*COLUMNS, hashKey="c2VjcmV0IHNlY3JldA=="))
+    draw = random.Random(7)
+    for _ in range(40):
+        names = [f"{draw.getrandbits(64)}" for _ in range(500)]
+        table = [[draw.gauss(0.0, 1e9), name, name * 9, name] for name in names]
+        add(tally, Rows(inputs=by_matrix(table), outputs=[[draw.random()] * 500]))
+    sizes = {name: len(msgspec.msgpack.encode(counts)) for name, counts in tally.columns().items()}
+    assert all(size < 2500 for size in sizes.values()), sizes
 
 
 def test_codes_that_a_server_makes_up_are_counted_together() -> None:
