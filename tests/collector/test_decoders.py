@@ -27,6 +27,7 @@ from modelmonitor.collector.protocols.base import (
 from modelmonitor.collector.protocols.generic import GenericDecoder
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
 from modelmonitor.collector.protocols.recognition import AUTO, JSON, OPEN_INFERENCE, target_of
+from modelmonitor.collector.protocols.registry import decoders
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Undecodable
@@ -237,6 +238,14 @@ json_values = st.recursive(
                     "inputs",
                     "outputs",
                     "instances",
+                    "predictions",
+                    "dataframe_split",
+                    "dataframe_records",
+                    "columns",
+                    "messages",
+                    "prompt",
+                    "choices",
+                    "usage",
                     "name",
                     "shape",
                     "data",
@@ -253,10 +262,10 @@ json_values = st.recursive(
 )
 
 
-@given(request=json_values, response=json_values, decoder=st.sampled_from([V2, GENERIC]))
-def test_any_json_is_rows_or_a_counted_reason(request: Any, response: Any, decoder: Any) -> None:
+@given(request=json_values, response=json_values, protocol=st.sampled_from(sorted(decoders())))
+def test_any_json_is_rows_or_a_counted_reason(request: Any, response: Any, protocol: str) -> None:
     with suppress(UndecodableError):
-        rows = decoder.decode(call_of(request, response), SCHEMA)
+        rows = decoders()[protocol].decode(call_of(request, response), SCHEMA)
         for column in (*columns_of(rows.inputs, len(SCHEMA.inputs)), *rows.outputs):
             assert column is None or len(column) == rows.inputs.rows
 
