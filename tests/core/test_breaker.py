@@ -7,6 +7,7 @@ import pytest
 
 from modelmonitor.api.v1alpha1.status import BreakerState, InjectionStatus
 from modelmonitor.core.breaker import (
+    CLOCK_DIFFERENCE,
     FIRST_RETRY,
     FORGET_AFTER,
     LONGEST_RETRY,
@@ -16,6 +17,7 @@ from modelmonitor.core.breaker import (
     BreakerDecision,
     InjectionView,
     decide_injection,
+    injecting_since,
     is_paused,
 )
 from modelmonitor.core.crashes import RestartLog
@@ -326,10 +328,17 @@ def test_a_refusal_that_began_before_the_monitor_opens_nothing(since: float) -> 
 def test_a_refusal_that_began_while_pods_started_plain_says_nothing_of_collectors() -> None:
     story, begin = half_open()
     story.at(begin + 20, [serving("trial", created=START + begin + 5)])
-    story.at(begin + 40, [], refused(since=begin + 10))
+    story.at(begin + 40, [], refused(since=begin + 19 - CLOCK_DIFFERENCE))
     assert story.state() is BreakerState.CLOSED
-    story.at(begin + 60, [], refused(since=begin + 30))
+    story.at(begin + 60, [], refused(since=begin + 20 - CLOCK_DIFFERENCE))
     assert story.state() is BreakerState.OPEN
+
+
+def test_what_opened_the_breaker_is_not_taken_for_what_goes_on() -> None:
+    story = Story()
+    story.at(30, [], refused(20))
+    assert story.state() is BreakerState.OPEN
+    assert injecting_since(START, story.status) == START + 30
 
 
 def test_one_injector_is_named_for_the_trial_and_another_one_when_it_is_gone() -> None:

@@ -252,8 +252,9 @@ def _trouble(view: InjectionView) -> _Trouble | None:
 def injecting_since(created: float, previous: InjectionStatus | None) -> float:
     """Return since when pods are injected, or one is on trial, seconds since the epoch.
 
-    What was refused before says nothing about collectors. Times of the API server are rounded down
-    to seconds, and so is this one.
+    What was refused before says nothing about collectors. The breaker's own time is of our clock:
+    it is better to blame a collector for what began a moment before than to never notice. Only
+    while it is open nobody is blamed, and what led to that must not count as what goes on.
 
     Parameters
     ----------
@@ -262,7 +263,10 @@ def injecting_since(created: float, previous: InjectionStatus | None) -> float:
     previous
         The breaker as it was written.
     """
-    return created if previous is None else max(created, parse_time(previous.since))
+    if previous is None:
+        return created
+    leeway = 0.0 if previous.breaker is BreakerState.OPEN else CLOCK_DIFFERENCE
+    return max(created, parse_time(previous.since) - leeway)
 
 
 def _late_trial(view: InjectionView) -> _Trouble | None:
