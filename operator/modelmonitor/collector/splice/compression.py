@@ -27,7 +27,11 @@ _STATIC_ENTRIES: Final = 61
 _INDEXED: Final = 0x80
 _INSERTED: Final = 0x40
 _RESIZED: Final = 0x20
+_LONG_INDEX: Final = 0xFF
+"""A reference that takes more than this byte."""
 _HUFFMAN: Final = 0x80
+_SHORT: Final = 0x7F
+"""Of a string's first byte: the length, if it is less."""
 _LONGEST_SHIFT: Final = 28
 _LONGEST_CODE: Final = 30
 """Bits that Huffman coding takes for one byte at most (RFC 7541 appendix B)."""
@@ -56,10 +60,8 @@ class _Entry(NamedTuple):
     value: bytes
     least: int
     """The entry's size in HPACK's measure, or less."""
-
-    @property
-    def taken(self) -> int:
-        return len(self.name) + len(self.value) + _PYTHON_OVERHEAD
+    taken: int
+    """Bytes that it takes here, about."""
 
 
 class CompressionTable:
@@ -114,7 +116,10 @@ class CompressionTable:
         while at < end:
             first = block[at]
             if first & _INDEXED:
-                _, at = _integer(block, at, 0x7F)
+                if first != _LONG_INDEX:
+                    at += 1
+                else:
+                    _, at = _integer(block, at, 0x7F)
             elif first & _INSERTED:
                 at = self._insert(block, at)
             elif first & _RESIZED:
@@ -141,12 +146,14 @@ class CompressionTable:
             name = self._entries[_STATIC_ENTRIES - index].name
         value_start = at
         at, length = _past_string(block, at)
-        entry = _Entry(name, block[value_start:at], least + length)
-        self._entries.append(entry)
-        self._least += entry.least
-        self._taken += entry.taken
-        self._memory.used += entry.taken
-        self._evict()
+        taken = len(name) + at - value_start + _PYTHON_OVERHEAD
+        least += length
+        self._entries.append(_Entry(name, block[value_start:at], least, taken))
+        self._least += least
+        self._taken += taken
+        self._memory.used += taken
+        if self._least > self._size:
+            self._evict()
         if self._taken > MAX_KEPT or self._memory.used > MAX_KEPT_OF_ALL:
             self.known = False
             self.release()
@@ -181,8 +188,11 @@ def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
 
 def _past_string(block: bytes, at: int) -> tuple[int, int]:
     """Return where a string ends, and its length or less (RFC 7541 §5.2)."""
-    coded = block[at] & _HUFFMAN
-    length, at = _integer(block, at, 0x7F)
+    first = block[at]
+    coded, length = first & _HUFFMAN, first & _SHORT
+    at += 1
+    if length == _SHORT:
+        length, at = _integer(block, at - 1, _SHORT)
     end = at + length
     if end > len(block):
         raise MalformedBlockError("a header block ends in the middle of a string")
