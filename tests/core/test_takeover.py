@@ -107,6 +107,11 @@ def test_an_argument_that_cannot_be_read_is_left_alone(container: dict[str, Any]
     assert fix in str(caught.value)
 
 
+def test_a_swap_without_a_knob_moves_nothing() -> None:
+    with pytest.raises(TakeoverImpossibleError, match="neither a variable nor an argument"):
+        knob_edits({"name": "model"}, None, NUMBER, MOVED)
+
+
 def queue_proxy(**environment: Any) -> dict[str, Any]:
     variables = {"QUEUE_SERVING_PORT": "8012", "USER_PORT": "8080"} | environment
     return {

@@ -247,6 +247,16 @@ def test_a_queue_proxy_that_another_proxy_has_taken_over_is_left_alone(
     assert "forwards to 9081, not to 8080" in mutation.message
 
 
+def test_a_queue_proxy_among_the_init_containers_is_left_alone(
+    pod: MakePod, plan_for: MakePlan, collector: CollectorImage
+) -> None:
+    body = pod("knative")
+    body["spec"]["initContainers"] = [body["spec"]["containers"].pop()]
+    mutation = mutate(body, plan_for(body, capture=BY_USER_PORT), collector)
+    assert (mutation.outcome, mutation.reason) == (Outcome.UNTOUCHED, "QueueProxy")
+    assert "is no regular container" in mutation.message
+
+
 def _on_events_port(body: Pod) -> None:
     body["spec"]["containers"][0]["ports"].append({"containerPort": 24189})
 

@@ -297,14 +297,26 @@ def takeover_edits(spec: Mapping[str, Any], location: PortLocation) -> tuple[int
         If it cannot be told safely.
     """
     containers: Sequence[Mapping[str, Any]] = spec["containers"]
-    if location.knob is not None:
-        model = containers[location.container]
-        edits = knob_edits(model, location.knob, location.number, location.model)
-        return location.container, edits
-    if location.takeover is TakeoverType.USER_PORT:
-        proxy = [one.get("name") for one in containers].index(KNATIVE_QUEUE_PROXY)
-        return proxy, queue_proxy_edits(containers[proxy], location.number, location.captured)
-    return location.container, ()
+    match location.takeover:
+        case TakeoverType.RENUMBER:
+            return location.container, ()
+        case TakeoverType.SWAP:
+            model = containers[location.container]
+            edits = knob_edits(model, location.knob, location.number, location.model)
+            return location.container, edits
+        case TakeoverType.USER_PORT:
+            proxy = _position(containers, KNATIVE_QUEUE_PROXY)
+            edits = queue_proxy_edits(containers[proxy], location.number, location.captured)
+            return proxy, edits
+
+
+def _position(containers: Sequence[Mapping[str, Any]], name: str) -> int:
+    for position, container in enumerate(containers):
+        if container.get("name") == name:
+            return position
+    raise TakeoverImpossibleError(
+        f"{name} is no regular container of the pod: serve in KServe's Standard mode"
+    )
 
 
 def _lowest_port(spec: Mapping[str, Any]) -> int:

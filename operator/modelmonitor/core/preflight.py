@@ -249,7 +249,7 @@ def _scrapes(candidate: Candidate) -> Iterator[Finding]:
                 Level.NOTE,
                 f"port {port.name}",
                 f"Prometheus scrapes {scraped} ({_SCRAPED_PORT}), the collector's after the swap: "
-                f'scrapes count as traffic; write {_SCRAPED_PORT}: "{port.model}"',
+                "scrapes count as traffic, unless the server has a port of its own for them",
             )
 
 

@@ -75,7 +75,7 @@ def probe_edits(container: Json, name: str, to: int, number: int | None = None) 
                 yield Edit(f"{path}/{kind}/port", to)
 
 
-def knob_edits(container: Json, knob: Knob, number: int, moved: int) -> tuple[Edit, ...]:
+def knob_edits(container: Json, knob: Knob | None, number: int, moved: int) -> tuple[Edit, ...]:
     """Return what makes a server listen on `moved` in place of `number`.
 
     Raises
@@ -83,6 +83,8 @@ def knob_edits(container: Json, knob: Knob, number: int, moved: int) -> tuple[Ed
     TakeoverImpossibleError
         If it is not certain that the knob moves this port.
     """
+    if knob is None:
+        raise TakeoverImpossibleError("takeover.swap names neither a variable nor an argument")
     if knob.variable:
         return (_by_variable(container, knob.variable, number, moved),)
     return (_by_argument(container, knob.argument, number, moved),)
