@@ -2,11 +2,17 @@
 
 import asyncio
 
-from modelmonitor.controller.gateways.api_server import EVENTS, MONITORS, PODS, STATEFUL_SETS
+from modelmonitor.controller.gateways.api_server import (
+    EVENTS,
+    MONITORS,
+    PODS,
+    REPLICA_SETS,
+    STATEFUL_SETS,
+)
 from modelmonitor.core.times import format_time
 from modelmonitor.core.wire.configuration import CONTAINER_NAME, ENV_MONITOR_UID
 from tests.controller.virtual import run
-from tests.controller.world import NAMESPACE, World, spec
+from tests.controller.world import NAMESPACE, SETTINGS, World, spec
 
 
 def stuck_pod(world: World, name: str) -> None:
@@ -102,6 +108,111 @@ def test_refused_pods_of_a_stateful_set_open_the_breaker() -> None:
         injection = world.status()["injection"]
         assert (injection["breaker"], injection["reason"]) == ("Open", "QuotaExceeded")
         assert world.condition("CollectorsReady") == ("False", "InjectionPaused")
+        await process.stop()
+
+    run(story())
+
+
+def quota(requested: str) -> str:
+    return (
+        f'pods "web-r1-x" is forbidden: exceeded quota: small, requested: requests.memory='
+        f"{requested}, used: requests.memory=0, limited: requests.memory=32Mi"
+    )
+
+
+def refused_replica_set(world: World) -> None:
+    """Let a ReplicaSet of the Deployment be refused pods from now on, for their own size."""
+    condition = {
+        "type": "ReplicaFailure",
+        "status": "True",
+        "reason": "FailedCreate",
+        "lastTransitionTime": format_time(world.clock.now()),
+        "message": quota("64Mi"),
+    }
+    owner = {"kind": "Deployment", "name": "web", "controller": True}
+    world.cluster.put(
+        REPLICA_SETS,
+        {
+            "metadata": {
+                "name": "web-r1",
+                "namespace": NAMESPACE,
+                "labels": {"app": "web"},
+                "ownerReferences": [owner],
+            },
+            "spec": {"replicas": 1},
+            "status": {"conditions": [condition]},
+        },
+    )
+
+
+def refused_again(world: World, requested: str) -> None:
+    """Post what the ReplicaSet controller says at its next try."""
+    world.cluster.put(
+        EVENTS,
+        {
+            "metadata": {"name": f"web-r1.{requested}", "namespace": NAMESPACE},
+            "involvedObject": {"kind": "ReplicaSet", "name": "web-r1"},
+            "reason": "FailedCreate",
+            "lastTimestamp": format_time(world.clock.now()),
+            "message": f"Error creating: {quota(requested)}",
+        },
+    )
+
+
+def test_a_replica_set_that_was_refused_before_the_monitor_opens_nothing_but_for_a_larger_pod() -> (
+    None
+):
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        refused_replica_set(world)
+        await asyncio.sleep(10)
+        world.monitor(spec())
+        process = world.start()
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        refused_again(world, "64Mi")
+        await asyncio.sleep(130)
+        assert "injection" not in world.status()
+        refused_again(world, "160Mi")
+        await world.until(lambda: "injection" in world.status(), 61)
+        injection = world.status()["injection"]
+        assert (injection["breaker"], injection["reason"]) == ("Open", "QuotaExceeded")
+        assert "160Mi" in injection["message"]
+        await process.stop()
+
+    run(story())
+
+
+def test_the_trial_is_given_to_one_injector_that_is_ready() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.monitor(spec())
+        labels = {
+            "app.kubernetes.io/name": "modelmonitor",
+            "app.kubernetes.io/component": "injector",
+        }
+        for name, ready in (("injector-a", "False"), ("injector-b", "True")):
+            status = {"conditions": [{"type": "Ready", "status": ready}]}
+            metadata = {"name": name, "namespace": SETTINGS.namespace, "labels": labels}
+            world.cluster.put(PODS, {"metadata": metadata, "status": status})
+        process = world.start()
+        await world.until(lambda: world.condition("Ready")[0] == "True")
+        stuck_pod(world, "web-1")
+        await world.until(lambda: bool(world.cluster.evicted), 180)
+        world.cluster.remove(PODS, NAMESPACE, "web-1")
+        opened = world.status()["injection"]
+        await process.kill()
+        process = world.start()
+        await world.until(lambda: world.status()["injection"]["breaker"] == "HalfOpen", 700)
+        injection = world.status()["injection"]
+        assert injection["trialInjector"] == "injector-b"
+        assert injection["since"] >= opened["retryAt"]
+        assert opened["message"] in injection["message"]
+        stuck_pod(world, "web-2")
+        await world.until(lambda: world.status()["injection"].get("trialPod") == "web-2")
+        await world.until(lambda: world.status()["injection"]["breaker"] == "Open", 180)
+        assert world.status()["injection"]["failures"] == 2
         await process.stop()
 
     run(story())
