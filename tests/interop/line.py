@@ -3,11 +3,14 @@
 import math
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
+
+import pytest
 
 from modelmonitor.core.panes import Traffic, columns_of, traffic_of
 from modelmonitor.core.profile import ColumnKind
@@ -22,6 +25,8 @@ from tests.collector.harness import (
 from tests.interop.tap import Tap, tapped
 from tests.interop.wire import Reply, exchange
 
+ROUNDING = 1e-14
+"""Relative error that sums of probabilities may have; those of the inputs are exact."""
 _COUNTED = ("rows", "missing", "mismatched", "infinite", "below", "above", "unknown")
 
 
@@ -32,6 +37,10 @@ class Seen:
     traffic: Traffic
     columns: Mapping[str, Any]
     """Column → its counts as a dictionary, sketches left out."""
+    protocols: Mapping[str, int]
+    """What the traffic was taken for → decoded requests."""
+    model: tuple[str, str]
+    """Name and version, in the pane of the last request."""
     panes: Sequence[Pane]
 
 
@@ -92,6 +101,7 @@ class Line:
         panes = self.collector.panes
         return Seen(
             traffic=traffic,
+            protocols=sum((Counter(pane.requests.protocols) for pane in panes), Counter()),
             columns={
                 name: {field: getattr(totals, field) for field in _COUNTED}
                 | {
@@ -101,6 +111,9 @@ class Line:
                 }
                 for name, totals in columns_of(panes).items()
             },
+            model=next(
+                (pane.model, pane.modelVersion) for pane in panes[::-1] if pane.requests.seen
+            ),
             panes=panes,
         )
 
@@ -126,8 +139,8 @@ def counted(column: ColumnConfiguration, values: Sequence[Any]) -> dict[str, Any
         "above": sum(number > column.cuts[-1] for number in numbers),
         "unknown": unknown,
         "cells": [cells.count(cell) for cell in range(last + 1)],
-        "total": math.fsum(numbers),
-        "squares": math.fsum(number * number for number in numbers),
+        "total": pytest.approx(math.fsum(numbers), rel=ROUNDING),
+        "squares": pytest.approx(math.fsum(number * number for number in numbers), rel=ROUNDING),
     }
 
 
@@ -159,3 +172,7 @@ def running_line(
             back=back,
             configuration=configuration,
         )
+
+
+Lines: TypeAlias = Callable[[int, CollectorConfiguration], Line]
+"""Runs a line to a server's port."""

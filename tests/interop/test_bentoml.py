@@ -9,7 +9,7 @@ from modelmonitor.core.wire.configuration import JSONPaths
 from tests.collector.harness import LOOPBACK, configuration_for, free_port, label
 from tests.interop.columns import LABELS, by_column, inputs
 from tests.interop.flowers import NAMES, ROWS
-from tests.interop.line import Line, running_line
+from tests.interop.line import Line, Lines
 from tests.interop.scrapes import total
 from tests.interop.servers import PROGRAMS, answers, running_server
 from tests.interop.wire import exchange, request
@@ -39,15 +39,8 @@ def server(folder: Callable[[str], Path]) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def running(server: int, folder: Callable[[str], Path]) -> Iterator[Line]:
-    with running_line(server, folder("line"), CONFIGURATION) as line:
-        yield line
-
-
-@pytest.fixture
-def line(running: Line) -> Line:
-    running.forget()
-    return running
+def running(server: int, lines: Lines) -> Line:
+    return lines(server, CONFIGURATION)
 
 
 def test_rows_are_found_where_the_monitor_says(line: Line) -> None:
@@ -55,6 +48,7 @@ def test_rows_are_found_where_the_monitor_says(line: Line) -> None:
     assert reply.status == 200
     seen = line.seen(1, decoded=1)
     assert seen.columns == line.expected(**by_column(ROWS), label=reply.json())
+    assert seen.protocols == {"http/JSON": 1}
 
 
 def test_a_body_that_the_service_refuses_is_no_rows(line: Line) -> None:

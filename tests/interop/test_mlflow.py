@@ -7,22 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.collector.harness import LOOPBACK, configuration_for, free_port, label
 from tests.interop.columns import LABELS, by_column, inputs
 from tests.interop.flowers import NAMES, ROWS
-from tests.interop.line import Line, running_line
+from tests.interop.line import Line, Lines
+from tests.interop.scrapes import total
 from tests.interop.servers import PROGRAMS, answers, run_program, running_server
-from tests.interop.wire import request
+from tests.interop.wire import exchange, request
 
 pytestmark = pytest.mark.interop
 
 INVOKE = "/invocations"
-CONFIGURATION = configuration_for(
-    *inputs(),
-    label("label", "", *LABELS),
-    protocols={"http": "Auto"},
-)
+CONFIGURATION = configuration_for(*inputs(), label("label", "", *LABELS))
 
 
 @pytest.fixture(scope="module")
@@ -35,16 +33,9 @@ def server(folder: Callable[[str], Path]) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(scope="module")
-def running(server: int, folder: Callable[[str], Path]) -> Iterator[Line]:
-    with running_line(server, folder("line"), CONFIGURATION) as line:
-        yield line
-
-
-@pytest.fixture
-def line(running: Line) -> Line:
-    running.forget()
-    return running
+@pytest.fixture(scope="module", params=["Auto", "MLflow"])
+def running(server: int, lines: Lines, request: pytest.FixtureRequest) -> Line:
+    return lines(server, replace(CONFIGURATION, protocols={"http": request.param}))
 
 
 def split() -> dict[str, Any]:
@@ -82,6 +73,7 @@ def test_rows_are_decoded_from_every_format(line: Line, body: Callable[[], dict[
     assert reply.status == 200
     seen = line.seen(1, decoded=1)
     assert seen.columns == line.expected(**by_column(ROWS), label=reply.json()["predictions"])
+    assert seen.protocols == {"http/MLflow": 1}
 
 
 def test_rows_are_decoded_from_csv(line: Line) -> None:
@@ -89,6 +81,7 @@ def test_rows_are_decoded_from_csv(line: Line) -> None:
     assert reply.status == 200
     seen = line.seen(1, decoded=1)
     assert seen.columns == line.expected(**by_column(ROWS), label=reply.json()["predictions"])
+    assert seen.protocols == {"http/MLflow": 1}
 
 
 def test_a_refused_request_is_no_rows(line: Line) -> None:
@@ -105,3 +98,29 @@ def test_an_error_that_quotes_rows_is_in_no_log_of_the_collector(line: Line) -> 
     assert b"421.375" in reply.body
     line.seen(1)
     assert "421.375" not in line.collector.log.read_text()
+
+
+@pytest.fixture(scope="module")
+def tracking(folder: Callable[[str], Path]) -> Iterator[int]:
+    """Run the tracking server, which has metrics; the scoring server has none."""
+    home, port = folder("tracking"), free_port()
+    command = ["mlflow", "server", "--backend-store-uri", "sqlite:///mlflow.db", "--workers", "1"]
+    address = ["--host", LOOPBACK, "--port", str(port), "--expose-prometheus", "prometheus"]
+    with running_server(
+        "mlflow",
+        home,
+        command + address,
+        ready=lambda: answers(port, "/health"),
+        variables={"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"},
+    ):
+        yield port
+
+
+def test_a_scrape_of_the_tracking_server_goes_through(tracking: int, lines: Lines) -> None:
+    line = lines(tracking, CONFIGURATION)
+    line.forget()
+    exchange(line.port, request("/api/2.0/mlflow/experiments/get?experiment_id=0"))
+    reply = exchange(line.port, request("/metrics"))
+    line.check_bytes()
+    assert total(reply.body, "mlflow_http_request_total", status="200") >= 1
+    assert line.seen(2).traffic.codes == {"200": 2}

@@ -1,20 +1,22 @@
 """MLServer over REST: every layout of OpenInference v2 that its clients send."""
 
+import gzip
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from tests.collector.harness import configuration_for, free_port, label, score
-from tests.interop import triton
+from tests.collector.harness import LOOPBACK, configuration_for, label, score
 from tests.interop.columns import LABELS, SCORE_CUTS, by_column, inputs
+from tests.interop.fleet import Ports
 from tests.interop.flowers import NAMES, ROWS
-from tests.interop.line import Line, running_line
+from tests.interop.line import Line, Lines
 from tests.interop.openinference import INFER, binary, document, flat, named, nested, output
 from tests.interop.scrapes import total
-from tests.interop.servers import PROGRAMS, answers, get, run_program, running_server
+from tests.interop.servers import get
 from tests.interop.wire import exchange, request
 
 pytestmark = pytest.mark.interop
@@ -23,70 +25,12 @@ CONFIGURATION = configuration_for(
     *inputs(),
     label("label", "predict", *LABELS),
     score("score", "predict_proba", 1, *SCORE_CUTS),
-    protocols={"http": "Auto"},
 )
 
 
-@pytest.fixture(scope="module")
-def metrics_port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def grpc_port() -> int:
-    return free_port()
-
-
-@pytest.fixture(scope="module")
-def server(folder: Callable[[str], Path], metrics_port: int, grpc_port: int) -> Iterator[int]:
-    home = folder("mlserver")
-    port = free_port()
-    run_program("mlserver", home, str(PROGRAMS / "model.py"), "model.joblib")
-    settings = {
-        "host": "127.0.0.1",
-        "http_port": port,
-        "grpc_port": grpc_port,
-        "metrics_port": metrics_port,
-        "parallel_workers": 0,
-    }
-    (home / "settings.json").write_text(json.dumps(settings))
-    model = {
-        "name": "iris",
-        "implementation": "mlserver_sklearn.SKLearnModel",
-        "parameters": {"uri": "./model.joblib", "version": "v1"},
-    }
-    (home / "model-settings.json").write_text(json.dumps(model))
-    with running_server(
-        "mlserver",
-        home,
-        ["mlserver", "start", "."],
-        ready=lambda: answers(port, "/v2/health/ready"),
-    ):
-        yield port
-
-
-@pytest.fixture(scope="module")
-def running(server: int, folder: Callable[[str], Path]) -> Iterator[Line]:
-    with running_line(server, folder("line"), CONFIGURATION) as line:
-        yield line
-
-
-@pytest.fixture(scope="module")
-def running_grpc(server: int, grpc_port: int, folder: Callable[[str], Path]) -> Iterator[Line]:
-    with running_line(grpc_port, folder("grpc"), CONFIGURATION) as line:
-        yield line
-
-
-@pytest.fixture
-def grpc(running_grpc: Line) -> Line:
-    running_grpc.forget()
-    return running_grpc
-
-
-@pytest.fixture
-def line(running: Line) -> Line:
-    running.forget()
-    return running
+@pytest.fixture(scope="module", params=["Auto", "OpenInference"])
+def running(mlserver: Ports, lines: Lines, request: pytest.FixtureRequest) -> Line:
+    return lines(mlserver.http, replace(CONFIGURATION, protocols={"http": request.param}))
 
 
 @pytest.mark.parametrize(
@@ -104,6 +48,7 @@ def test_rows_are_decoded_from_every_layout(line: Line, body: dict[str, Any]) ->
     seen = line.seen(1, decoded=1)
     assert seen.columns.items() >= line.expected(**by_column(ROWS), label=labels).items()
     assert seen.traffic.codes == {"200": 1}
+    assert seen.protocols == {"http/OpenInference": 1}
 
 
 def test_the_version_in_the_path_is_no_other_model(line: Line) -> None:
@@ -111,7 +56,7 @@ def test_the_version_in_the_path_is_no_other_model(line: Line) -> None:
     assert reply.status == 200
     seen = line.seen(1, decoded=1)
     assert seen.columns.items() >= line.expected(**by_column(ROWS[:5])).items()
-    assert (seen.panes[-1].model, seen.panes[-1].modelVersion) == ("iris", "v1")
+    assert seen.model == ("iris", "v1")
 
 
 def test_probabilities_are_decoded_beside_labels(line: Line) -> None:
@@ -124,14 +69,26 @@ def test_probabilities_are_decoded_beside_labels(line: Line) -> None:
     assert seen.columns == expected
 
 
+def test_a_compressed_answer_is_read(line: Line) -> None:
+    body = document(nested(ROWS * 10), "predict", "predict_proba")
+    reply = line.send(request(INFER, body, headers={"Accept-Encoding": "gzip"}))
+    assert dict(reply.headers)["content-encoding"] == "gzip"
+    answer = json.loads(gzip.decompress(reply.body))
+    seen = line.seen(1, decoded=1)
+    assert seen.columns == line.expected(
+        **by_column(ROWS * 10),
+        label=output(answer, "predict"),
+        score=output(answer, "predict_proba")[1::3],
+    )
+
+
 def test_a_wrong_shape_is_the_servers_error_and_no_rows(line: Line) -> None:
     tensor = {"name": "x", "shape": [1, 3], "datatype": "FP64", "data": [[5.0, 3.5, 1.5]]}
     reply = line.send(request(INFER, document([tensor])))
     assert reply.status == 500
     seen = line.seen(1)
     assert seen.traffic.codes == {"500": 1}
-    assert (seen.traffic.decoded, seen.columns["label"]["rows"]) == (0, 0)
-    assert all(seen.columns[name]["rows"] == 0 for name in NAMES)
+    assert all(seen.columns[name]["rows"] == 0 for name in (*NAMES, "label", "score"))
 
 
 def test_binary_tensors_are_the_servers_error(line: Line) -> None:
@@ -140,28 +97,37 @@ def test_binary_tensors_are_the_servers_error(line: Line) -> None:
     assert line.seen(1).traffic.codes == {"500": 1}
 
 
-@pytest.mark.parametrize("how", ["raw", "compressed", "typed"])
-def test_grpc_calls_are_rows(grpc: Line, tmp_path: Path, how: str) -> None:
-    answer = triton.ask(grpc, tmp_path, how, "predict", "predict_proba")
-    seen = grpc.seen(1, decoded=1)
-    assert seen.columns == grpc.expected(
-        **by_column(ROWS), label=answer["predict"], score=answer["predict_proba"][1::3]
-    )
-    assert seen.traffic.codes == {"grpc-0": 1}
+def test_many_clients_at_once_get_their_own_answers(line: Line) -> None:
+    questions = [request(INFER, document(nested([row]), id=str(row))) for row in ROWS]
+    with ThreadPoolExecutor(6) as pool:
+        replies = list(pool.map(lambda sent: exchange(line.port, sent), questions))
+    assert [reply.json()["id"] for reply in replies] == [str(row) for row in ROWS]
+    line.check_bytes()
+    labels = [output(reply.json(), "predict")[0] for reply in replies]
+    seen = line.seen(len(ROWS), decoded=len(ROWS))
+    assert seen.columns.items() >= line.expected(**by_column(ROWS), label=labels).items()
 
 
-def test_a_grpc_error_is_counted_by_its_code(grpc: Line, tmp_path: Path) -> None:
-    code = triton.ask(grpc, tmp_path, "unknown")["code"][0]
-    seen = grpc.seen(1)
-    assert seen.traffic.codes == {f"grpc-{code}": 1}
-    assert seen.columns["label"]["rows"] == 0
+def test_requests_in_one_breath_are_told_apart(line: Line) -> None:
+    """The client sends all before it reads any answer: pipelining."""
+    questions = [request(INFER, document(nested([row]))) for row in ROWS]
+    keep = [one.replace(b"Connection: close\r\n", b"") for one in questions[:-1]]
+    with socket.create_connection((LOOPBACK, line.port)) as connection:
+        connection.sendall(b"".join(keep) + questions[-1])
+        received = b""
+        while data := connection.recv(1 << 16):
+            received += data
+    assert received.count(b"HTTP/1.1 200 OK") == len(ROWS)
+    line.check_bytes()
+    seen = line.seen(len(ROWS), decoded=len(ROWS))
+    assert seen.columns.items() >= line.expected(**by_column(ROWS)).items()
 
 
-def test_the_servers_own_counters_say_the_same(metrics_port: int, line: Line) -> None:
-    before = served(metrics_port)
+def test_the_servers_own_counters_say_the_same(mlserver: Ports, line: Line) -> None:
+    before = served(mlserver)
     exchange(line.port, request(INFER, document(nested(ROWS[:1]))))
-    assert line.seen(1, decoded=1).traffic.seen == served(metrics_port) - before == 1
+    assert line.seen(1, decoded=1).traffic.seen == served(mlserver) - before == 1
 
 
-def served(port: int) -> float:
-    return total(get(port, "/metrics"), "model_infer_request_success_total")
+def served(ports: Ports) -> float:
+    return total(get(ports.metrics, "/metrics"), "model_infer_request_success_total", model="iris")

@@ -9,7 +9,7 @@ import pytest
 
 from modelmonitor.core.wire.pane import LATENCY_FIRST_TOKEN, LATENCY_RESPONSE, GenerationCounts
 from tests.collector.harness import LOOPBACK, configuration_for, free_port
-from tests.interop.line import Line, Seen, running_line
+from tests.interop.line import Line, Lines, Seen
 from tests.interop.servers import PROGRAMS, answers, run_program, running_server
 
 pytestmark = pytest.mark.interop
@@ -24,30 +24,42 @@ rules:
   respond: {tool_calls: [{name: search, arguments: {query: sepals}}]}
 - name: answer
   when: {messages_contain: "sepal"}
-  respond: {content: "A sepal of this flower is about five centimetres long."}
+  respond: {content: "%s"}
 """
-CONFIGURATION = configuration_for(protocols={"http": "OpenAI"})
+SENTENCE = "A sepal of this flower is about five centimetres long."
+OPENAI = {"http/OpenAI": 1}
 
 
 @pytest.fixture(scope="module")
 def server(folder: Callable[[str], Path]) -> Iterator[int]:
+    """Run a server that does not say how many tokens a stream took."""
     home, port = folder("fakellm"), free_port()
-    (home / "fakellm.yaml").write_text(RULES)
+    (home / "fakellm.yaml").write_text(RULES % SENTENCE)
     command = ["fakellm", "serve", "--host", LOOPBACK, "--port", str(port)]
     with running_server("openai", home, command, ready=lambda: answers(port, "/_fakellm/stats")):
         yield port
 
 
 @pytest.fixture(scope="module")
-def running(server: int, folder: Callable[[str], Path]) -> Iterator[Line]:
-    with running_line(server, folder("line"), CONFIGURATION) as line:
-        yield line
+def counting_server(folder: Callable[[str], Path]) -> Iterator[int]:
+    """Run a server that ends its streams with the number of tokens."""
+    home, port = folder("llm-mock"), free_port()
+    command = ["llm-mock-api", "start", "--host", LOOPBACK, "--port", str(port)]
+    answer = ["--fallback", SENTENCE, "--latency", "5", "--chunk-size", "8"]
+    with running_server("openai", home, command + answer, ready=lambda: answers(port, "/docs")):
+        yield port
+
+
+@pytest.fixture(scope="module", params=["Auto", "OpenAI"])
+def running(server: int, lines: Lines, request: pytest.FixtureRequest) -> Line:
+    return lines(server, configuration_for(protocols={"http": request.param}))
 
 
 @pytest.fixture
-def line(running: Line) -> Line:
-    running.forget()
-    return running
+def counting_line(counting_server: int, lines: Lines) -> Line:
+    line = lines(counting_server, configuration_for(protocols={"http": "OpenAI"}))
+    line.forget()
+    return line
 
 
 def ask(line: Line, directory: Path, how: str) -> dict[str, Any]:
@@ -76,24 +88,44 @@ def test_tokens_and_finish_reasons_are_the_clients(line: Line, tmp_path: Path, h
         completionTokens=answer["completion"],
         finishReasons={answer["finish"][0]: 1},
     )
-    assert seen.traffic.codes == {"200": 1}
+    assert (seen.traffic.codes, seen.protocols) == ({"200": 1}, OPENAI)
     assert LATENCY_FIRST_TOKEN not in seen.traffic.latency
 
 
 def test_a_stream_has_a_first_token_and_an_end(line: Line, tmp_path: Path) -> None:
     """Where a server does not say how many tokens a stream took, they are not guessed."""
     answer = ask(line, tmp_path, "stream")
-    assert answer["text"] == "A sepal of this flower is about five centimetres long."
+    assert answer["text"] == SENTENCE
     seen = line.seen(1, decoded=1)
     assert generation(seen) == GenerationCounts(
         requests=1, streamed=1, uncounted=1, finishReasons={answer["finish"][0]: 1}
     )
+    check_times(seen, answer)
+
+
+def test_a_stream_that_says_its_tokens_is_counted(counting_line: Line, tmp_path: Path) -> None:
+    answer = ask(counting_line, tmp_path, "stream")
+    assert answer["text"] == SENTENCE
+    seen = counting_line.seen(1, decoded=1)
+    assert generation(seen) == GenerationCounts(
+        requests=1,
+        streamed=1,
+        promptTokens=answer["prompt"],
+        completionTokens=answer["completion"],
+        finishReasons={answer["finish"][0]: 1},
+    )
+    check_times(seen, answer)
+
+
+def check_times(seen: Seen, answer: dict[str, Any]) -> None:
+    """Check that the first token came before the end, and neither later than at the client."""
     first, response = (
         seen.traffic.latency[name] for name in (LATENCY_FIRST_TOKEN, LATENCY_RESPONSE)
     )
     assert first.count == response.count == 1
     assert 0 < first.total < answer["first"]
     assert first.total < response.total < answer["last"]
+    assert seen.protocols == OPENAI
 
 
 def test_too_many_requests_are_counted_as_such(line: Line, tmp_path: Path) -> None:

@@ -8,16 +8,13 @@ from tests.interop.line import Line
 from tests.interop.servers import PROGRAMS, run_program
 
 
-def ask(line: Line, directory: Path, how: str, *outputs: str) -> dict[str, list[Any]]:
+def ask(
+    line: Line, directory: Path, how: str, *outputs: str, model: str = "iris"
+) -> dict[str, list[Any]]:
     """Return the outputs by name; both answers are the same, and so are the bytes on both sides."""
-    collected, direct = (
-        json.loads(
-            run_program(
-                "triton", directory, str(PROGRAMS / "triton_client.py"), how, str(port), *outputs
-            )
-        )
-        for port in (line.port, line.server)
-    )
+    program, ports = str(PROGRAMS / "triton_client.py"), f"{line.port},{line.server}"
+    printed = run_program("triton", directory, program, how, model, ports, *outputs)
+    collected, direct = (json.loads(answer) for answer in printed.splitlines())
     assert collected == direct
     line.check_bytes()
     return dict(collected)

@@ -44,7 +44,7 @@ def request(
     if isinstance(body, Mapping):
         body = json.dumps(body)
     content = body.encode() if isinstance(body, str) else body or b""
-    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "Host: model.test"]
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "Host: localhost"]
     if body is not None:
         lines += [f"Content-Type: {content_type}", f"Content-Length: {len(content)}"]
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]

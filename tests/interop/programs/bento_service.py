@@ -3,7 +3,7 @@
 import bentoml
 import numpy as np
 
-from tests.interop.programs.model import trained
+from tests.interop.programs.iris import trained
 
 
 @bentoml.service

@@ -36,14 +36,19 @@ def chat(port: int) -> dict[str, Any]:
 
 
 def stream(port: int) -> dict[str, Any]:
-    """Ask for one answer in events, and note when the first text came."""
+    """Ask for one answer in events, with the tokens it took; note when the first text came."""
     began = time.monotonic()
     first = 0.0
+    usage = None
     text: list[str] = []
     finish: list[str] = []
     for chunk in _client(port).chat.completions.create(
-        model=MODEL, messages=[{"role": "user", "content": QUESTION}], stream=True
+        model=MODEL,
+        messages=[{"role": "user", "content": QUESTION}],
+        stream=True,
+        stream_options={"include_usage": True},
     ):
+        usage = chunk.usage or usage
         for choice in chunk.choices:
             if choice.delta.content:
                 first = first or time.monotonic() - began
@@ -51,6 +56,8 @@ def stream(port: int) -> dict[str, Any]:
             if choice.finish_reason:
                 finish.append(choice.finish_reason)
     return {
+        "prompt": usage.prompt_tokens if usage else None,
+        "completion": usage.completion_tokens if usage else None,
         "finish": finish,
         "text": "".join(text),
         "first": first,
