@@ -58,16 +58,25 @@ class Neighbourhoods:
             If the API server does not answer.
         """
         now = self._clock.monotonic()
-        self._seen = {key: seen for key, seen in self._seen.items() if now - seen.at < LIFE}
+        self._forget(now)
         seen = self._seen.get(namespace)
-        if seen is None:
+        if seen is None or now - seen.at >= LIFE:
             surroundings = Surroundings(
                 services=await self._list(SERVICES, namespace),
                 limit_ranges=await self._list(LIMIT_RANGES, namespace),
                 quotas=await self._list(QUOTAS, namespace),
             )
+            self._seen.pop(namespace, None)
             seen = self._seen[namespace] = _Seen(now, surroundings)
         return seen.surroundings
+
+    def _forget(self, now: float) -> None:
+        """Forget what is too old; the oldest stands first."""
+        while self._seen:
+            first = next(iter(self._seen))
+            if now - self._seen[first].at < LIFE:
+                return
+            del self._seen[first]
 
     async def _list(self, resource: Resource, namespace: str) -> Sequence[Body]:
         try:
