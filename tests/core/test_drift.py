@@ -338,6 +338,7 @@ def test_text_that_becomes_longer_drifts() -> None:
     found = [monitor.see(texts(150), 500) for _ in range(20)][-1]
     assert found.outcome is Outcome.BREACH
     assert [finding.column for finding in found.findings] == ["note"]
+    assert found.message.startswith("moved share: length of note 0.")
 
 
 def test_a_collector_that_does_not_count_lengths_yet_is_no_evidence() -> None:

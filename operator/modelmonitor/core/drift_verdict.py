@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
@@ -18,6 +18,7 @@ from modelmonitor.core.drift import (
 from modelmonitor.core.drift_plan import DriftPlan
 from modelmonitor.core.evidence import MetricEvidence
 from modelmonitor.core.judging import Refusal, named, unknown, worst_first
+from modelmonitor.core.profile import ColumnKind
 from modelmonitor.core.rows import Reference, missing_columns
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import ColumnFinding, Level, Outcome, Verdict
@@ -94,7 +95,7 @@ def _verdict(
     value = max((finding.value for finding in findings), default=0.0)
     if level is not None:
         reason = VerdictReason.BREACH
-        message = f"moved share: {named(findings, '{f.column} {f.value:.2f}')}"
+        message = f"moved share: {named(_worded(plan, findings), '{f.column} {f.value:.2f}')}"
     elif recovered:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = f"no evidence of a shift in {len(plan.columns)} columns"
@@ -187,6 +188,15 @@ def _findings(
             if place in names or (level is None and effect.certain[place] > 0)
         ]
     )
+
+
+def _worded(plan: DriftPlan, findings: Sequence[ColumnFinding]) -> list[ColumnFinding]:
+    """Return findings for a message: of text it is the length that moved."""
+    texts = {column.name for column in plan.columns if column.kind is ColumnKind.TEXT}
+    return [
+        replace(each, column=f"length of {each.column}") if each.column in texts else each
+        for each in findings
+    ]
 
 
 def _returned(plan: DriftPlan, found: Mapping[Level, Floats], effect: _Effect) -> bool:
