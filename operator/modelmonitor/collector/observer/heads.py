@@ -32,7 +32,6 @@ MAX_REMEMBERED_HEAD: Final = 2048
 
 _NOBODY: Final = object()
 """Is told nothing by a parser; what it would tell is slower to take than to find."""
-_LINES: Final = tuple((name, b"\r\n" + name + b":") for name in sorted(KEPT_HEADERS))
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _SPACES: Final = b" \t"
@@ -119,54 +118,53 @@ class HeadCheck:
             raise UnreadableError from error
 
 
-def _check(parser: httptools.HttpRequestParser | httptools.HttpResponseParser, head: bytes) -> None:
-    """Raise `UnreadableError` unless these bytes are one head.
+def _checked_lines(
+    parser: httptools.HttpRequestParser | httptools.HttpResponseParser, head: bytes
+) -> list[bytes]:
+    """Return the lines of a head, or raise `UnreadableError` unless these bytes are one head.
 
     The lines end as they should and the only empty one is the last, so what the parser accepts is
     a head up to its last byte, without a body or a second message.
     """
-    lines = head.count(b"\n")
-    if lines > MAX_HEADERS or lines != head.count(b"\r\n"):
+    if b"\r\n " in head or b"\r\n\t" in head:
+        head = _FOLD.sub(b" ", head)
+    lines = head.split(b"\r\n")
+    if len(lines) > MAX_HEADERS or len(lines) != head.count(b"\n") + 1:
         raise UnreadableError
     try:
         parser.feed_data(head)
     except httptools.HttpParserUpgrade:
-        # An offer: unless the model answers with 101, HTTP/1.1 goes on.
-        return
+        return lines  # an offer: unless the model answers with 101, HTTP/1.1 goes on
     except httptools.HttpParserError as error:
         raise UnreadableError from error
+    return lines
 
 
 def _request_head(head: bytes) -> RequestHead:
     parser = httptools.HttpRequestParser(_NOBODY)
-    _check(parser, head)
-    target = head[: head.index(b"\r\n")].partition(b" ")[2].lstrip(b" ").partition(b" ")[0]
-    kept = _kept(head)
+    lines = _checked_lines(parser, head)
+    target = lines[0].partition(b" ")[2].lstrip(b" ").partition(b" ")[0]
+    kept = _kept(lines)
     return RequestHead(parser.get_method(), path_of(target), headers_of(kept), _length(kept, 0))
 
 
 def _response_head(head: bytes) -> ResponseHead:
     parser = httptools.HttpResponseParser(_NOBODY)
-    _check(parser, head)
+    kept = _kept(_checked_lines(parser, head))
     status = parser.get_status_code()
-    kept = _kept(head)
     bodiless = status < _FINAL_STATUS or status in _NO_BODY
     return ResponseHead(status, headers_of(kept), 0 if bodiless else _length(kept, UNTIL_END))
 
 
-def _kept(head: bytes) -> dict[bytes, bytes]:
+def _kept(lines: list[bytes]) -> dict[bytes, bytes]:
     """Return the headers that are kept; of several with one name, the last."""
-    if b"\r\n " in head or b"\r\n\t" in head:
-        head = _FOLD.sub(b" ", head)
-    lower = head.lower()
     kept = {}
-    for name, line in _LINES:
-        at = lower.rfind(line)
-        if at >= 0:
-            start = at + len(line)
-            value = head[start : head.index(b"\r\n", start)].strip(_SPACES)
+    for line in lines:
+        name, _, value = line.partition(b":")
+        name = name.lower()
+        if name in KEPT_HEADERS:
             if len(value) <= MAX_VALUE:
-                kept[name] = value
+                kept[name] = value.strip(_SPACES)
             elif name in _FRAMING:
                 raise UnreadableError  # where the body ends is not known
     return kept
