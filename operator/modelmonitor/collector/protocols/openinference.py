@@ -5,7 +5,6 @@ shape, and one tensor per named column. With the binary extension, the JSON is o
 body, `Inference-Header-Content-Length` long, and the data of some or all tensors follows it raw.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -22,7 +21,7 @@ from modelmonitor.collector.protocols.tensors import (
     inputs_of,
     outputs_of,
     raw_values,
-    shape_of,
+    size_of,
 )
 from modelmonitor.core.wire.pane import Undecodable
 
@@ -88,11 +87,10 @@ def _tensors(document: Any, key: str, raw: _Raw, reason: Undecodable) -> list[Te
 def _tensor(tensor: Any, raw: _Raw, reason: Undecodable) -> Tensor:
     if not isinstance(tensor, dict):
         raise UndecodableError(reason)
-    name, data = tensor.get("name"), tensor.get("data")
-    shape = shape_of(tensor.get("shape"), reason)
-    size = math.prod(shape)
-    if not isinstance(name, str):
+    name, shape, data = tensor.get("name"), tensor.get("shape"), tensor.get("data")
+    if not isinstance(name, str) or not isinstance(shape, list):
         raise UndecodableError(reason)
+    size = size_of(shape, reason)
     if data is None:
         parameters = tensor.get("parameters")
         if not isinstance(parameters, dict) or "binary_data_size" not in parameters:

@@ -4,7 +4,6 @@ A body is a sequence of messages, each behind a flag (compressed or not) and its
 have their data either typed (`contents`) or raw, all of a message in one way.
 """
 
-import math
 import struct
 import zlib
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from modelmonitor.collector.protocols.tensors import (
     inputs_of,
     outputs_of,
     raw_values,
-    shape_of,
+    size_of,
 )
 from modelmonitor.core.wire.pane import Undecodable
 
@@ -222,20 +221,25 @@ def _tensors(message: Any, reason: Undecodable) -> list[Tensor]:
 
 
 def _tensor(tensor: Any, raw: bytes | None, reason: Undecodable) -> Tensor:
-    shape = shape_of(tensor.shape[: MAX_DIMENSIONS + 1], reason)
-    size = math.prod(shape)
+    shape = tensor.shape[: MAX_DIMENSIONS + 1]
+    size = size_of(shape, reason)
     if raw is None:
         return Tensor(tensor.name, shape, _typed(tensor, size, reason))
     return Tensor(tensor.name, shape, raw_values(tensor.datatype, size, raw))
 
 
 def _typed(tensor: Any, size: int, reason: Undecodable) -> list[Any]:
-    contents = getattr(tensor.contents, _CONTENTS.get(tensor.datatype, ""), ())
+    datatype = tensor.datatype
+    member = _CONTENTS.get(datatype)
+    if member is None:
+        raise UndecodableError(reason)
+    contents = getattr(tensor.contents, member)
     if len(contents) != size:
         raise UndecodableError(reason)
-    if tensor.datatype == BYTES:
+    if datatype == BYTES:
         return [value.decode("utf-8", errors="replace") for value in contents]
-    return list(contents)
+    values: list[Any] = contents[:]
+    return values
 
 
 def _joined_inputs(inputs: Sequence[Inputs], width: int) -> Inputs:

@@ -50,7 +50,7 @@ class Tensor(NamedTuple):
     """A tensor of a message."""
 
     name: str
-    shape: tuple[int, ...]
+    shape: Sequence[int]
     values: Values
     """Row-major; as many as the shape says."""
 
@@ -62,23 +62,26 @@ class Tensor(NamedTuple):
     @property
     def is_column(self) -> bool:
         """Whether it has one value a row: shape [n] or [n, 1]."""
-        return math.prod(self.shape[1:]) == 1
+        rows = self.rows
+        return len(self.values) == rows if rows else math.prod(self.shape[1:]) == 1
 
 
-def shape_of(shape: Any, reason: Undecodable) -> tuple[int, ...]:
-    """Return a shape, checked.
+def size_of(shape: Sequence[Any], reason: Undecodable) -> int:
+    """Return how many values a shape has.
 
     Raises
     ------
     UndecodableError
         With this reason, if it is not a shape of a believable number of dimensions.
     """
-    if not isinstance(shape, list | tuple) or len(shape) > MAX_DIMENSIONS:
+    if len(shape) > MAX_DIMENSIONS:
         raise UndecodableError(reason)
-    for size in shape:
-        if type(size) is not int or size < 0:
+    size = 1
+    for length in shape:
+        if type(length) is not int or length < 0:
             raise UndecodableError(reason)
-    return tuple(shape)
+        size *= length
+    return size
 
 
 def raw_values(datatype: Any, size: int, raw: bytes) -> Values:
