@@ -84,21 +84,28 @@ def test_amounts_at_the_edge_of_a_limit_range_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("hard", "used", "pods", "left"),
+    ("hard", "used", "pods", "words"),
     [
-        ({"requests.cpu": "1"}, {"requests.cpu": "960m"}, 1, "40m of requests.cpu"),
-        ({"cpu": "1"}, {"cpu": "900m"}, 3, "100m of cpu"),
-        ({"requests.memory": "1Gi"}, {"requests.memory": "1000Mi"}, 1, "24Mi of requests.memory"),
-        ({"limits.memory": "1Gi"}, {"limits.memory": "0"}, 5, "1024Mi of limits.memory"),
-        ({"requests.cpu": "40m"}, None, 1, "40m of requests.cpu"),
+        ({"requests.cpu": "1"}, {"requests.cpu": "960m"}, 1, "requests.cpu 1 left"),
+        ({"cpu": "1"}, {"cpu": "900m"}, 3, "cpu 1 left for the collectors of 3 pods, 50m each"),
+        ({"requests.memory": "1Gi"}, {"requests.memory": "1000Mi"}, 1, "requests.memory 1Gi"),
+        ({"limits.memory": "1Gi"}, {"limits.memory": "0"}, 5, "limits.memory 1Gi"),
+        ({"requests.cpu": "40m"}, None, 1, "requests.cpu 40m"),
     ],
 )
-def test_a_quota_that_the_collectors_would_exceed_says_what_is_left(
-    hard: dict[str, str], used: dict[str, str] | None, pods: int, left: str
+def test_a_quota_that_the_collectors_would_exceed_is_told(
+    hard: dict[str, str], used: dict[str, str] | None, pods: int, words: str
 ) -> None:
     ((message, refuses),) = problems(quota(hard, used), pods=pods)
-    assert left in message
+    assert words in message
     assert refuses
+
+
+def test_words_about_a_quota_stay_while_usage_moves() -> None:
+    told = {
+        problems(quota({"cpu": "1"}, {"cpu": used}), pods=1)[0] for used in ("960m", "970m", "1")
+    }
+    assert len(told) == 1
 
 
 def test_a_quota_that_just_holds_them_is_no_problem() -> None:

@@ -29,6 +29,7 @@ class BudgetProblem:
     subject: str
     """The object that decides, for example `LimitRange defaults`."""
     message: str
+    """One sentence with the fix; it stays the same while usage moves, since statuses carry it."""
     refuses: bool = True
     """Whether pods with a collector are refused; else it is merely worth knowing."""
 
@@ -197,16 +198,9 @@ def _exceeded(
         if parse_quantity(amount) * pods > left:
             yield BudgetProblem(
                 subject,
-                f"has {_written(left)} of {key} {most} left, and the collectors of {pods} pods ask "
-                f"for {amount} each: raise the quota",
+                f"has too little of its {key} {most} left for the collectors of {pods} pods, "
+                f"{amount} each: raise the quota",
             )
-
-
-def _written(amount: Decimal) -> str:
-    """Return an amount as people read it: whole, in thousandths, or in Mi."""
-    if amount >= 1 << 20:
-        return f"{amount / (1 << 20):.0f}Mi"
-    return f"{amount:f}" if amount == amount.to_integral_value() else f"{amount * 1000:.0f}m"
 
 
 def _is_fixed(amounts: Json) -> bool:
