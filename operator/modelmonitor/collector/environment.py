@@ -43,7 +43,8 @@ class CollectorEnvironment:
     ports: tuple[CapturedPort, ...]
     """Where events come, they only name how bodies are read."""
     events_port: int | None
-    """Where the model server's own logger sends CloudEvents; then nothing is captured."""
+    """Where the model server's own logger, in the same pod, sends CloudEvents; then nothing is
+    captured."""
     pod_uid: str
     """The audience of tokens."""
     pod_name: str

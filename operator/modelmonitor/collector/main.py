@@ -18,7 +18,7 @@ from modelmonitor.collector.environment import (
     environment_from,
 )
 from modelmonitor.collector.processes import memory_limit, name_process
-from modelmonitor.collector.sockets import listening_socket
+from modelmonitor.collector.sockets import listening_socket, loopback_socket
 from modelmonitor.collector.splice import worker
 from modelmonitor.collector.supervisor import Roles, RunObserver, Supervisor
 from modelmonitor.logs import configure_logging
@@ -57,7 +57,7 @@ def run(variables: Mapping[str, str]) -> int:
     configure_logging(logging.INFO)
     try:
         captured = [(port, listening_socket(port.listen)) for port in environment.captured]
-        events = environment.events_port and listening_socket(environment.events_port)
+        events = environment.events_port and loopback_socket(environment.events_port)
         panes = listening_socket(environment.pane_port)
     except OSError as error:
         logger.critical("cannot listen: %s", error)

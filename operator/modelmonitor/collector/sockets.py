@@ -7,6 +7,8 @@ from typing import Final
 BACKLOG: Final = 4096
 """Connections that wait while a worker restarts; the kernel caps it at net.core.somaxconn."""
 
+LOOPBACK: Final = "127.0.0.1"
+
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 
 
@@ -33,6 +35,19 @@ def listening_socket(port: int) -> socket.socket:
     except OSError:
         listener.close()
         raise
+    return listener
+
+
+def loopback_socket(port: int) -> socket.socket:
+    """Return a non-blocking socket that listens for processes of the same pod only.
+
+    Raises
+    ------
+    OSError
+        If the port is taken.
+    """
+    listener = socket.create_server((LOOPBACK, port), backlog=BACKLOG)
+    listener.setblocking(False)
     return listener
 
 
