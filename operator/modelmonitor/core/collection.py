@@ -15,12 +15,12 @@ def collection_status(
     ports: Sequence[str],
     previous: CollectionStatus | None,
 ) -> CollectionStatus | None:
-    """Return what is to be said of the last judged tick; None before the first.
+    """Return what is to be said of the last judged tick; None while there is nothing to say.
 
     Parameters
     ----------
     tick
-        The last judged tick.
+        The last judged tick; None before the first, and while the monitor is suspended.
     recognised
         What requests were taken for since this controller began to lead.
     ports
@@ -28,8 +28,9 @@ def collection_status(
     previous
         As it was written; says what requests were taken for until there are new ones.
     """
+    protocols = recognised_ports(recognised, ports, previous)
     if tick is None:
-        return previous
+        return CollectionStatus(protocols=protocols) if protocols else None
     traffic = tick.traffic
     partly = 0 < traffic.sampled < traffic.seen
     return CollectionStatus(
@@ -37,7 +38,7 @@ def collection_status(
         sampled_share=format_share(traffic.sampled / traffic.seen) if partly else None,
         decoded_share=format_share(decoded_share(traffic)) if traffic.sampled else None,
         undecodable=undecodable_reason(traffic) or None,
-        protocols=recognised_ports(recognised, ports, previous),
+        protocols=protocols,
     )
 
 

@@ -75,7 +75,8 @@ def _breaker(before: ModelMonitorStatus, after: ModelMonitorStatus) -> Iterator[
     if after.injection.breaker is BreakerState.CLOSED:
         yield EventReason.INJECTION_RESUMED, after.injection.message
     elif after.injection.breaker is BreakerState.OPEN:
-        yield EventReason.INJECTION_PAUSED, after.injection.message
+        again = f"; one pod is tried again at {after.injection.retry_at}"
+        yield EventReason.INJECTION_PAUSED, after.injection.message + again
 
 
 def _restart(before: ModelMonitorStatus, after: ModelMonitorStatus) -> Iterator[Announcement]:
