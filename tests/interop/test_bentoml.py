@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from modelmonitor.core.wire.configuration import JSONPaths
 from tests.collector.harness import LOOPBACK, configuration_for, free_port, label
@@ -16,12 +17,8 @@ from tests.interop.wire import exchange, request
 
 pytestmark = pytest.mark.interop
 
-CONFIGURATION = configuration_for(
-    *inputs(),
-    label("label", "", *LABELS),
-    protocols={"http": "JSON"},
-    paths={"http": JSONPaths(rows="/x")},
-)
+CONFIGURATION = configuration_for(*inputs(), label("label", "", *LABELS))
+DECLARED = replace(CONFIGURATION, protocols={"http": "JSON"}, paths={"http": JSONPaths(rows="/x")})
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +35,12 @@ def server(folder: Callable[[str], Path]) -> Iterator[int]:
         yield port
 
 
-@pytest.fixture(scope="module")
-def running(server: int, lines: Lines) -> Line:
-    return lines(server, CONFIGURATION)
+@pytest.fixture(scope="module", params=[CONFIGURATION, DECLARED], ids=["Auto", "JSON"])
+def running(server: int, lines: Lines, request: pytest.FixtureRequest) -> Line:
+    return lines(server, request.param)
 
 
-def test_rows_are_found_where_the_monitor_says(line: Line) -> None:
+def test_rows_are_found_by_auto_and_where_the_monitor_says(line: Line) -> None:
     reply = line.send(request("/predict", {"x": ROWS}))
     assert reply.status == 200
     seen = line.seen(1, decoded=1)
