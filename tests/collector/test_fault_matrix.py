@@ -1,5 +1,8 @@
 """Each accident of the observer under every kind of traffic: clients notice none."""
 
+import os
+import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,7 @@ from modelmonitor.core.wire.pane import GRPC_CODE_PREFIX, Pane
 from tests.collector.harness import configuration_for, eventually, running_collector
 from tests.collector.observer_faults import FAULTS
 from tests.collector.raw_model import raw_model
-from tests.collector.traffic import MemoryWatch, any_echo, traffic
+from tests.collector.traffic import CallClient, MemoryWatch, any_echo, traffic
 
 MOST_GROWTH = 16 * 1024 * 1024
 LIMIT = 256 * 1024 * 1024
@@ -38,6 +41,28 @@ def _all_seen(panes: list[Pane]) -> bool:
         and pane.requests.codes.get("200", 0) > 0
         and pane.requests.codes.get(f"{GRPC_CODE_PREFIX}0", 0) > 0
         for pane in panes
+    )
+
+
+def test_no_call_is_missing_when_only_bodies_do_not_fit(tmp_path: Path) -> None:
+    """As the observer stood still, almost 200 MB went by; what it has to know fitted."""
+    calls, body = 200, bytes(150_000)
+    with raw_model(any_echo) as model, running_collector(tmp_path, model.port) as collector:
+        collector.configure(configuration_for())
+        stopped = collector.kill("mm-observer", signal.SIGSTOP)
+        clients = [CallClient(collector.port, body) for _ in range(3)]
+        with ThreadPoolExecutor() as pool:
+            wrong = list(pool.map(lambda client: [client.ask() for _ in range(calls)], clients))
+        assert [error for errors in wrong for error in errors if error] == []
+        os.kill(stopped, signal.SIGCONT)
+        panes = collector.pull_seen(len(clients) * calls)
+        for client in clients:
+            client.close()
+    assert sum(pane.requests.seen for pane in panes) == len(clients) * calls
+    assert {code for pane in panes for code in pane.requests.codes} == {f"{GRPC_CODE_PREFIX}0"}
+    assert sum(pane.droppedBytes for pane in panes) > len(clients) * calls * len(body)
+    assert sum(pane.latency["Response"].count for pane in panes if pane.latency) == (
+        len(clients) * calls
     )
 
 
