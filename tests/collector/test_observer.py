@@ -2,18 +2,27 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import pytest
 from prometheus_client.exposition import generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from modelmonitor.collector.handover import Kind, Record, Statistics, encode_statistics
+from modelmonitor.collector.handover import (
+    BrokenStreamError,
+    Kind,
+    Record,
+    Statistics,
+    encode_record,
+    encode_statistics,
+)
 from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.metrics import registry_for
 from modelmonitor.collector.observer.recorder import Recorder
 from modelmonitor.collector.observer.shelf import Cursor, MemoryStorage, Shelf
 from modelmonitor.collector.observer.state import PULL_TIMEOUT, State
+from modelmonitor.collector.observer.stream import HandoverStream
 from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.core.wire.pane import Pane
 from tests.collector.harness import configuration_for, numeric
@@ -160,3 +169,46 @@ def test_the_supervisor_loads_neither_the_observer_nor_numpy() -> None:
         [sys.executable, "-c", program], capture_output=True, check=True, text=True
     ).stdout
     assert loaded.strip() == "False"
+
+
+@dataclass
+class Listening:
+    """Takes what a stream says; its counting may be at fault."""
+
+    fault: Exception | None = None
+    taken: list[Record] = field(default_factory=list)
+    broken: int = 0
+
+    def records(self, records: Sequence[Record]) -> None:
+        self.taken += records
+        if self.fault is not None:
+            raise self.fault
+
+    def heard(self) -> None:
+        pass
+
+    def stream_broken(self) -> None:
+        self.broken += 1
+
+    def stream_lost(self, stream: HandoverStream) -> None:
+        pass
+
+
+GOOD = encode_record(Record(Kind.REQUEST, 1, 0, 1, b"GET / HTTP/1.1\r\n\r\n"))
+
+
+@pytest.mark.parametrize(
+    ("fault", "data", "broken"),
+    [
+        (None, GOOD, 0),
+        (None, b"\xff" * 40, 1),
+        (BrokenStreamError("a port that is none"), GOOD, 1),
+        (ZeroDivisionError(), GOOD, 1),
+    ],
+)
+def test_a_stream_that_cannot_be_counted_is_given_up_instead_of_being_ignored(
+    fault: Exception | None, data: bytes, broken: int
+) -> None:
+    listening = Listening(fault)
+    HandoverStream(listening).data_received(data)
+    assert listening.broken == broken

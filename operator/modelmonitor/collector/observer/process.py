@@ -97,6 +97,13 @@ class Observer:
         """Note that the splice lives."""
         self._heard = self._clock.monotonic()
 
+    def stream_broken(self) -> None:
+        """End, so that the supervisor starts another observer with another stream."""
+        if self._state.draining:
+            self._end()
+        else:
+            self._gone.set()
+
     def stream_lost(self, stream: HandoverStream) -> None:
         """Forget the connections of a splice that is gone."""
         if stream is not self._stream:

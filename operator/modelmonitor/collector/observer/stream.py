@@ -15,10 +15,13 @@ class Reader(Protocol):
     """Who is told what the stream says."""
 
     def records(self, records: Sequence[Record]) -> None:
-        """Take records; `BrokenStreamError` if they make no sense."""
+        """Take records."""
 
     def heard(self) -> None:
         """Note that the splice lives."""
+
+    def stream_broken(self) -> None:
+        """Note that the stream cannot be read on, or not be counted: it needs a new start."""
 
     def stream_lost(self, stream: "HandoverStream") -> None:
         """Note that the stream has ended."""
@@ -38,13 +41,20 @@ class HandoverStream(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Pass on the records that are complete."""
+        """Pass on the records that are complete.
+
+        Whatever goes wrong is said to the reader: a loop that only logs it would leave an observer
+        behind that lives and sees nothing.
+        """
         self._reader.heard()
         try:
             self._reader.records(self._splitter.feed(data))
         except BrokenStreamError as error:
             logger.warning("the hand-over is broken: %s", error)
-            self.close()
+            self._reader.stream_broken()
+        except Exception:
+            logger.exception("the hand-over cannot be counted")
+            self._reader.stream_broken()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell the reader."""
