@@ -102,7 +102,7 @@ def _ask(path: str, scope: Scope, *, method: str = "GET", body: bytes | None = N
 def running_collector(folder: Path, *, upstream: int) -> Iterator[Collector]:
     """Run a collector in front of a model, without a configuration yet."""
     port = wire.CAPTURED_PORT_BASE
-    with TemporaryDirectory(dir=folder) as state:
+    with TemporaryDirectory(dir=folder) as state, _ports_free_at_the_end(port):
         variables = {
             wire.ENV_MONITOR_UID: MONITOR_UID,
             wire.ENV_MONITOR: "bench/flight-delay",
@@ -132,7 +132,14 @@ def running_collector(folder: Path, *, upstream: int) -> Iterator[Collector]:
                 observer=found[_OBSERVER],
                 port=port,
             )
-        # Its children end when they miss it, and the next one needs their ports.
+
+
+@contextmanager
+def _ports_free_at_the_end(port: int) -> Iterator[None]:
+    """Wait for a killed collector's children: they end when they miss it, and hold its ports."""
+    try:
+        yield
+    finally:
         wait_for(lambda: not (listens(port) or listens(wire.PANE_PORT)), "the collector ends")
 
 
