@@ -102,6 +102,7 @@ def named(profile: Profile, **novel: int) -> str:
 def test_the_most_frequent_new_values_are_named(profile: Profile) -> None:
     before = "new: city 15.00% of 1000 rows"
     assert named(profile) == before
+    assert named(profile, **{"": 150}) == f"{before}; most of city: (empty)"
     assert named(profile, Paris=150) == f"{before}; most of city: Paris"
     assert named(profile, Lyon=5, Paris=100, Nice=5) == f"{before}; most of city: Paris, Lyon, Nice"
 

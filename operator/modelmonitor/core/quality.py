@@ -139,7 +139,7 @@ def _most_frequent(column: str, novel: Mapping[str, int]) -> str:
     """Return the names of the most frequent new values, for a message; empty if there are none."""
     text = ""
     for name in most_frequent(novel, NAMED_VALUES):
-        part = shortened(name, LONGEST_VALUE)
+        part = shortened(name, LONGEST_VALUE) or "(empty)"
         longer = f"{text}, {part}" if text else part
         if len(longer) > LONGEST_VALUES:
             break
