@@ -17,7 +17,7 @@ from bench.dataplane.candidates import (
 )
 from bench.dataplane.capacity import highest_rate
 from bench.dataplane.load import ClosedLoopResult, Load
-from bench.dataplane.report import Bar, Bound, Ratios, figure, ratios, table
+from bench.dataplane.report import Bar, Bound, Ratios, figure, quotient, ratios, table
 from bench.dataplane.scale import Scale
 from tests.cluster.mmcluster.shell import log
 
@@ -165,7 +165,7 @@ def _times_less(name: str, runs: dict[str, list[Run]], peer: str, limit: float) 
 
     less = times_less(peer)
     variant = f"{peer}-uvloop"
-    told = (f"with_uvloop={times_less(variant).median:.2f}",) if variant in runs else ()
+    told = (f"with_uvloop={quotient(times_less(variant).median)}",) if variant in runs else ()
     return Bar(
         name=name,
         unit="us",

@@ -69,7 +69,7 @@ class Bar:
         unit = "" if self.bound.of == "ratio" else self.unit
         bound = f"{self.bound.of}{self.bound.operator}{self.bound.limit:g}{unit}"
         peer = MISSING if self.peer is None else f"{figure(self.peer)}{self.unit}"
-        ratio = MISSING if self.ratio is None else f"{self.ratio:.2f}"
+        ratio = quotient(self.ratio)
         words = (
             f"BAR {self.name}",
             f"ours={figure(self.ours)}{self.unit}",
@@ -92,33 +92,29 @@ class Ratios:
     """Repetitions in which it was not: then there is no ratio."""
 
     @property
-    def median(self) -> float:
-        """Return the middle one."""
-        return statistics.median(self.values)
+    def median(self) -> float | None:
+        """Return the middle one; None if there is none in most of the repetitions."""
+        return statistics.median(self.values) if len(self.values) > self.unusable else None
 
     @property
     def notes(self) -> tuple[str, ...]:
         """Return the spread, in words of a `BAR` line."""
-        spread = f"spread={min(self.values):.2f}..{max(self.values):.2f}"
-        return (spread, f"repetitions={len(self.values)}/{len(self.values) + self.unusable}")
+        repetitions = f"repetitions={len(self.values)}/{len(self.values) + self.unusable}"
+        if not self.values:
+            return (repetitions,)
+        return (f"spread={min(self.values):.2f}..{max(self.values):.2f}", repetitions)
 
 
 def ratios(ours: Sequence[float], peers: Sequence[float]) -> Ratios:
-    """Return the ratios ours / peer of repetitions, paired in their order.
-
-    Raises
-    ------
-    UnsoundRunError
-        If the peer's figure is above zero in less than half of the repetitions.
-    """
+    """Return the ratios ours / peer of repetitions, paired in their order."""
     pairs = list(zip(ours, peers, strict=True))
     values = tuple(mine / theirs for mine, theirs in pairs if theirs > 0.0)
-    if not values or 2 * len(values) < len(pairs):
-        raise UnsoundRunError(
-            f"in {len(pairs) - len(values)} of {len(pairs)} repetitions the peer was not slower "
-            "than no proxy at all: the machine is too noisy for a ratio"
-        )
     return Ratios(values=values, unusable=len(pairs) - len(values))
+
+
+def quotient(value: float | None) -> str:
+    """Return a ratio with two digits behind the point."""
+    return MISSING if value is None else f"{value:.2f}"
 
 
 def figure(value: float) -> str:
