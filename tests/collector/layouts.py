@@ -255,16 +255,15 @@ def grpc_gzip(names: Sequence[str], rows: Sequence[Row]) -> Call:
     return _grpc(names, rows, raw=True, compressed=True)
 
 
-def grpc_stream(names: Sequence[str], rows: Sequence[Row]) -> Call:
-    """Send a message for each row."""
-    answers = [
-        messages().streamed(infer_response=grpc_response(1, raw=True)).SerializeToString()
-        for _ in rows
-    ]
+def grpc_stream(names: Sequence[str], rows: Sequence[Row], *, wrapped: bool = True) -> Call:
+    """Send a message for each row; Triton wraps its answers, MLServer does not."""
+    answer = grpc_response(1, raw=True)
+    if wrapped:
+        answer = messages().streamed(infer_response=answer).SerializeToString()
     return call_of(
         GRPC_STREAM_PATH,
         framed(*(grpc_request(names, [row], raw=True) for row in rows)),
-        framed(*answers),
+        framed(*[answer for _ in rows]),
         headers=GRPC_TYPE,
         response_headers=GRPC_TYPE,
     )

@@ -48,11 +48,12 @@ def test_numbers_may_come_as_one_raw_tensor(
     assert columns(found, SCHEMA) == [list(column) for column in zip(*rows, strict=True)]
 
 
+@pytest.mark.parametrize("wrapped", [True, False])
 @given(rows=tables)
 def test_the_messages_of_a_stream_are_one_after_the_other(
-    rows: list[tuple[float, float, str]],
+    wrapped: bool, rows: list[tuple[float, float, str]]
 ) -> None:
-    found = decoded(grpc_stream(NAMES, rows), SCHEMA)
+    found = decoded(grpc_stream(NAMES, rows, wrapped=wrapped), SCHEMA)
     assert found.inputs.rows == len(rows)
     assert columns(found, SCHEMA) == [list(column) for column in zip(*rows, strict=True)]
     assert lists(found.outputs) == [[0] * len(rows), [0.5] * len(rows)]

@@ -54,11 +54,13 @@ _FIELDS: Final[dict[str, list[tuple[str, int, int, int, str]]]] = {
     "ModelStreamInferResponse": [
         ("error_message", 1, _ONE, _TEXT, ""),
         ("infer_response", 2, _ONE, _BYTES, ""),
+        ("outputs", 5, _MANY, _BYTES, ""),
     ],
 }
 """Message → fields: name, number, label, type, name of the message if it is one. Inputs and outputs
 of requests and responses have the same shape, and here the same names. The response in an event
-of a stream is taken as bytes, to be checked before it is parsed, too."""
+of a stream is taken as bytes, to be checked before it is parsed, too. `outputs` are only where an
+event is a whole `ModelInferResponse`: MLServer's are, Triton's wrap it."""
 
 _PACKAGE: Final = "inference"
 

@@ -158,10 +158,13 @@ def _responses(call: Call) -> list[Any]:
         kind = messages().response
         return [_parsed(kind, message, Undecodable.RESPONSE_SYNTAX) for message in found]
     kind = messages().streamed
-    streamed = [_parsed(kind, message, Undecodable.RESPONSE_SYNTAX) for message in found]
+    events = [_parsed(kind, message, Undecodable.RESPONSE_SYNTAX) for message in found]
     kind = messages().response
     return [
-        _parsed(kind, message.infer_response, Undecodable.RESPONSE_SYNTAX) for message in streamed
+        _parsed(
+            kind, message if event.outputs else event.infer_response, Undecodable.RESPONSE_SYNTAX
+        )
+        for message, event in zip(found, events, strict=True)
     ]
 
 
