@@ -19,7 +19,13 @@ from modelmonitor.collector.handover import (
     encode_record,
 )
 from modelmonitor.collector.splice.backlog import CAPACITY, SEND_BUFFER
-from modelmonitor.collector.splice.copier import COPY_OFF, COPY_ON, Copier, Flow
+from modelmonitor.collector.splice.copier import (
+    COPY_OFF,
+    COPY_ON,
+    HEARTBEAT_SECONDS,
+    Copier,
+    Flow,
+)
 from modelmonitor.collector.splice.frames import (
     DATA,
     END_HEADERS,
@@ -234,6 +240,23 @@ def test_a_stream_that_is_none_is_refused() -> None:
         Splitter().feed(b"\xff" * 40)
     with pytest.raises(BrokenStreamError, match="statistics of 3 bytes"):
         decode_statistics(b"abc")
+
+
+async def test_an_observer_that_was_late_goes_on_hearing_of_an_idle_splice(
+    copier: Copier,
+) -> None:
+    observed = Observed(copier)
+    flow = Flow(connection=1, port=0)
+    copier.add(flow, Kind.REQUEST, REQUEST)
+    for _ in range(4):
+        copier.add(flow, Kind.REQUEST, MEGABYTE)
+    clock = asyncio.get_running_loop().time
+    until = clock() + 3 * HEARTBEAT_SECONDS
+    await eventually_async(lambda: clock() > until, "heartbeats pass while nothing can be sent")
+    await eventually_async(reported(observed, len(REQUEST) + 4 * len(MEGABYTE)), "reported")
+    heard = len(observed.read())
+    await eventually_async(lambda: len(observed.read()) > heard + 2, "heard of again and again")
+    observed.close()
 
 
 # ---------------------------------------------------------------------------------------- HTTP/2

@@ -105,7 +105,7 @@ class Backlog:
         """Let the observer hear how late it is, or report while it does not listen."""
         if self._stream is None:
             return
-        if not self.waiting:
+        if not self._writing:
             self._flush()
         elif not self.full:
             self._report()
