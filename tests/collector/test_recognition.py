@@ -102,8 +102,12 @@ def test_what_is_no_prediction_is_only_counted(
     assert not target_of(protocol, POST, path, content_type).inference
 
 
+def test_a_server_may_have_a_second_version_of_its_own() -> None:
+    assert target_of(AUTO, POST, b"/v2/score", APPLICATION_JSON).inference
+
+
 def test_declared_json_reads_any_path() -> None:
-    for path in (b"/predict", INVOCATIONS, V1_PATH):
+    for path in (b"/predict", b"/v1/models/m:score", INVOCATIONS, V1_PATH):
         target = target_of(JSON, POST, path, b"text/plain")
         assert target.inference
         assert target.recognition == (JSON, Confidence.DECLARED)

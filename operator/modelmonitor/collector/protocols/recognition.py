@@ -27,7 +27,8 @@ _V1_PREDICT: Final = re.compile(
 _INVOCATIONS: Final = re.compile(r"(?:/.*)?/invocations")
 _COMPLETIONS: Final = re.compile(r"(?:/.*)?/completions")
 _NO_PREDICTION: Final = re.compile(
-    r"/v2/.*|/v1/models(?:/.*)?"
+    r"/v2/(?:models|repository|systemsharedmemory|cudasharedmemory)/.*|/v2/(?:logging|trace.*)"
+    r"|/v1/models(?:/.*)?"
     r"|(?:/openai)?/v1/(?:embeddings|responses|moderations|files|batches|images|audio)(?:/.*)?"
 )
 """Of servers whose predictions have another path."""
@@ -120,11 +121,12 @@ def _named(protocol: str, match: re.Match[str]) -> Target:
 
 
 def _by_content_type(protocol: str, method: bytes, path: bytes, content_type: bytes) -> Target:
-    text = path.decode("utf-8", errors="replace")
-    if method != b"POST" or _NO_PREDICTION.fullmatch(text):
+    if method != b"POST":
         return Target(inference=False)
     if protocol == JSON:
         return Target(inference=True, recognition=Recognition(JSON, Confidence.DECLARED))
+    if _NO_PREDICTION.fullmatch(path.decode("utf-8", errors="replace")):
+        return Target(inference=False)
     is_json = not content_type or b"json" in content_type.lower()
     return Target(inference=protocol == AUTO and is_json)
 
