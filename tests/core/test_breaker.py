@@ -371,7 +371,7 @@ def test_the_pod_on_trial_is_named_until_it_is_gone() -> None:
     assert story.state() is BreakerState.HALF_OPEN
 
 
-def test_a_trial_pod_that_is_not_ready_in_its_time_has_failed_and_is_freed() -> None:
+def test_a_trial_pod_that_is_not_ready_in_its_time_has_failed_and_is_left_alone() -> None:
     story, begin = half_open()
     trial = pod("trial", created=START + begin + 5)
     waiting = story.at(begin + 5 + LONGEST_TRIAL, [trial])
@@ -380,7 +380,11 @@ def test_a_trial_pod_that_is_not_ready_in_its_time_has_failed_and_is_freed() -> 
     story.at(begin + 6 + LONGEST_TRIAL, [trial])
     assert (story.state(), story.told.reason) == (BreakerState.OPEN, "TrialTimedOut")
     assert "pod trial, on trial with a collector, was not ready after 15 min" in story.told.message
-    assert names(story.at(begin + 12 + LONGEST_TRIAL, [trial, serving("old")])) == ["trial"]
+    assert names(story.at(begin + 12 + LONGEST_TRIAL, [trial, serving("old")])) == []
+    assert story.state() is BreakerState.OPEN
+    late = serving("trial", created=START + begin + 5)
+    story.at(begin + 60 + LONGEST_TRIAL, [late, serving("old")])
+    assert (story.state(), story.told.reason) == (BreakerState.CLOSED, "TrialSucceeded")
 
 
 def test_a_trial_pod_that_was_ready_and_is_no_longer_is_not_evicted_for_its_time() -> None:

@@ -12,6 +12,7 @@ from modelmonitor.api.v1alpha1.conditions import ConditionType
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import (
     AlertState,
+    BreakerState,
     Condition,
     ConditionStatus,
     InjectionStatus,
@@ -197,7 +198,7 @@ def _percent(share: str | None) -> str:
 
 
 def _next_trial(injection: InjectionStatus) -> str:
-    if injection.trial_pod:
+    if injection.breaker is BreakerState.HALF_OPEN and injection.trial_pod:
         return f"; pod {injection.trial_pod} is on trial"
     return f"; one pod is tried at {injection.retry_at}" if injection.retry_at else ""
 

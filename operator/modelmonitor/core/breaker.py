@@ -40,8 +40,8 @@ LONGEST_RETRY: Final = 6 * 3600.0
 FORGET_AFTER: Final = 6 * 3600.0
 """Seconds closed after which a failure counts as the first again."""
 LONGEST_TRIAL: Final = 900.0
-"""Seconds from its creation in which a pod on trial must become ready. Longer than most models take
-to load; a pod that takes longer has another cause, but nobody can tell."""
+"""Seconds from its creation in which a pod on trial must become ready: longer than most models take
+to load. One that takes longer is left alone, and closes the breaker when it is ready after all."""
 CLOCK_DIFFERENCE: Final = 60.0
 """Seconds by which the API server's clock may differ from ours."""
 _MAX_MESSAGE: Final = 1024
@@ -108,6 +108,8 @@ class BreakerDecision:
 class _Trouble:
     reason: BreakerReason
     message: str
+    trial_pod: str | None = None
+    """The pod that may still succeed."""
 
 
 def decide_injection(view: InjectionView) -> BreakerDecision:
@@ -152,6 +154,8 @@ def trial_is_due(previous: InjectionStatus | None, now: float) -> bool:
 
 
 def _after_open(view: InjectionView, previous: InjectionStatus) -> InjectionStatus:
+    if any(pod.ready and pod.name == previous.trial_pod for pod in _injected(view)):
+        return _closed(view, BreakerReason.TRIAL_SUCCEEDED, failures=previous.failures)
     if not trial_is_due(previous, view.now):
         return previous
     message = f"the next new pod is injected as a trial; before: {previous.message}"
@@ -181,7 +185,8 @@ def _opened(view: InjectionView, trouble: _Trouble) -> InjectionStatus:
     failures = _failures_before(view) + 1
     delay = min(LONGEST_RETRY, FIRST_RETRY * 2.0 ** min(failures - 1, 16))
     message = f"{trouble.message}; new pods start without a collector"
-    return _status(view, BreakerState.OPEN, trouble.reason, message, failures, view.now + delay)
+    status = _status(view, BreakerState.OPEN, trouble.reason, message, failures, view.now + delay)
+    return status.model_copy(update={"trial_pod": trouble.trial_pod})
 
 
 def _failures_before(view: InjectionView) -> int:
@@ -278,7 +283,8 @@ def _late_trial(view: InjectionView) -> _Trouble | None:
             return _Trouble(
                 BreakerReason.TRIAL_TIMED_OUT,
                 f"pod {pod.name}, on trial with a collector, was not ready after "
-                f"{LONGEST_TRIAL / 60:.0f} minutes",
+                f"{LONGEST_TRIAL / 60:.0f} minutes and is left alone",
+                pod.name,
             )
     return None
 
@@ -296,9 +302,6 @@ def _evictions(view: InjectionView, status: InjectionStatus | None) -> tuple[Pod
         return ()
     injected = _injected(view)
     stuck = tuple(pod for pod in injected if not pod.was_ready and _is_stuck(pod, view.now))
-    if status.reason == BreakerReason.TRIAL_TIMED_OUT.value:
-        late = (pod for pod in injected if not pod.was_ready and _is_late(pod, view.now))
-        return tuple(dict.fromkeys((*stuck, *late)))
     if status.reason != BreakerReason.QUOTA_EXCEEDED.value or not _still_refused(view):
         return stuck
     young = tuple(pod for pod in injected if not pod.was_ready)
@@ -306,10 +309,6 @@ def _evictions(view: InjectionView, status: InjectionStatus | None) -> tuple[Pod
         return young
     # The youngest has served the fewest; the quota is free again only when it is gone.
     return tuple(sorted(injected, key=lambda pod: (-pod.created, pod.name))[:1])
-
-
-def _is_late(pod: PodView, now: float) -> bool:
-    return now - pod.created > LONGEST_TRIAL
 
 
 def _still_refused(view: InjectionView) -> bool:

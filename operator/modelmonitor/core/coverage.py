@@ -168,7 +168,7 @@ def _hindrance(
 
 
 def _describe_pause(injection: InjectionStatus) -> str:
-    if injection.trial_pod is not None:
+    if injection.breaker is BreakerState.HALF_OPEN and injection.trial_pod is not None:
         return f"{injection.message}; pod {injection.trial_pod} is on trial"
     if injection.retry_at is None:
         return injection.message

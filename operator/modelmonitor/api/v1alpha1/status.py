@@ -173,7 +173,9 @@ class InjectionStatus(ApiModel):
         "there is one.",
     )
     trial_pod: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="The pod on trial; no other is injected."
+        default=None,
+        description="The pod on trial; no other is injected. While Open: one that was not ready in "
+        "time and may still be.",
     )
 
 
