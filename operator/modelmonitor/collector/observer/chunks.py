@@ -54,9 +54,22 @@ class ChunkReader:
                 position = after
                 if not self._left:
                     self._expected = _Expected.DATA_END
+            elif self._expected is _Expected.SIZE and not self._line:
+                position = self._take_chunk(data, position, parts)
             else:
                 position = self._take_line(data, position)
         return position
+
+    def _take_chunk(self, data: bytes, position: int, parts: list[bytes]) -> int:
+        """Read a chunk that came as a whole in one step, as events do; otherwise line by line."""
+        match = _SIZE_LINE.match(data, position, position + MAX_LINE)
+        if match is not None:
+            start = match.end()
+            stop = start + int(match[1], 16)
+            if stop > start and data[stop : stop + 2] == b"\r\n":
+                parts.append(data[start:stop])
+                return stop + 2
+        return self._take_line(data, position)
 
     def _take_line(self, data: bytes, position: int) -> int:
         stop = data.find(b"\n", position) + 1
