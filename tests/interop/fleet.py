@@ -22,7 +22,7 @@ class Ports:
 
 @contextmanager
 def running_mlserver(home: Path) -> Iterator[Ports]:
-    """Run MLServer with both models."""
+    """Run MLServer with both models; that of flowers answers streams too."""
     ports = Ports(free_port(), free_port(), free_port())
     run_program("mlserver", home, str(PROGRAMS / "save.py"))
     write(
@@ -35,13 +35,17 @@ def running_mlserver(home: Path) -> Iterator[Ports]:
             "parallel_workers": 0,
         },
     )
-    for name in ("iris", "orders"):
+    runtimes = {
+        "iris": "tests.interop.programs.streaming.StreamedModel",
+        "orders": "mlserver_sklearn.SKLearnModel",
+    }
+    for name, runtime in runtimes.items():
         (home / name).mkdir()
         write(
             home / name / "model-settings.json",
             {
                 "name": name,
-                "implementation": "mlserver_sklearn.SKLearnModel",
+                "implementation": runtime,
                 "parameters": {"uri": f"../{name}.joblib", "version": "v1"},
             },
         )

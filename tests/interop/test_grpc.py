@@ -9,6 +9,7 @@ import pytest
 from tests.collector.harness import configuration_for, label, score
 from tests.interop import triton
 from tests.interop.columns import LABELS, SCORE_CUTS, by_column, inputs
+from tests.interop.fleet import Ports
 from tests.interop.flowers import ROWS
 from tests.interop.line import Line, Lines
 
@@ -69,6 +70,25 @@ def test_calls_that_share_a_connection_are_told_apart(
     seen = line.seen(len(ROWS), decoded=len(ROWS))
     assert seen.columns == line.expected(**by_column(ROWS), **served.expected(answer))
     assert seen.traffic.codes == {"grpc-0": len(ROWS)}
+
+
+def test_the_messages_of_a_stream_are_one_call(
+    mlserver: Ports, lines: Lines, tmp_path: Path
+) -> None:
+    """Only MLServer has such streams; its answers are not wrapped as Triton's are."""
+    line = lines(
+        mlserver.grpc,
+        configuration_for(
+            *inputs(),
+            label("label", MLSERVER.label, *LABELS),
+            score("score", MLSERVER.probabilities, 1, *SCORE_CUTS),
+        ),
+    )
+    line.forget()
+    answer = triton.ask(line, tmp_path, "streamed", *MLSERVER.outputs)
+    seen = line.seen(1, decoded=1)
+    assert seen.columns == line.expected(**by_column(ROWS), **MLSERVER.expected(answer))
+    assert seen.traffic.codes == {"grpc-0": 1}
 
 
 def test_an_error_is_counted_by_its_code(line: Line, tmp_path: Path) -> None:

@@ -99,6 +99,22 @@ def typed(model: str, port: int, outputs: Sequence[str]) -> Answer:
     return {one.name: _values(answer, place) for place, one in enumerate(answer.outputs)}
 
 
+def streamed(model: str, port: int, outputs: Sequence[str]) -> Answer:
+    """Send each row as a message of one stream; answers are plain, as MLServer's are."""
+    found: Answer = {name: [] for name in outputs}
+    rows = len(next(iter(TENSORS[model].values())))
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        infer = channel.stream_stream(
+            "/inference.GRPCInferenceService/ModelStreamInfer",
+            request_serializer=service_pb2.ModelInferRequest.SerializeToString,
+            response_deserializer=service_pb2.ModelInferResponse.FromString,
+        )
+        for answer in infer(_typed(model, outputs, row, row + 1) for row in range(rows)):
+            for place, one in enumerate(answer.outputs):
+                found[one.name] += _values(answer, place)
+    return found
+
+
 def _typed(model: str, outputs: Sequence[str], first: int = 0, last: int | None = None) -> Any:
     question = service_pb2.ModelInferRequest(model_name=model, id="interop")
     for name, values in TENSORS[model].items():
@@ -149,6 +165,7 @@ WAYS: dict[str, Callable[[str, int, Sequence[str]], Answer]] = {
     "raw": raw,
     "compressed": compressed,
     "many": many,
+    "streamed": streamed,
     "typed": typed,
     "unknown": unknown,
     "rest": rest,
