@@ -4,13 +4,17 @@ from typing import Final
 
 from tests.cluster.mmcluster.shell import attempt, log, succeeds
 
-_UNSHARE: Final = ("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc")
+_ENTER: Final = (
+    # Whatever ends the process outside ends everything inside.
+    *("setpriv", "--pdeathsig", "KILL"),
+    *("unshare", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"),
+)
 
 
 def prefix() -> tuple[str, ...]:
     """Return what starts a command in there; nothing where that is not allowed."""
-    if succeeds(*_UNSHARE, "true"):
-        return _UNSHARE
+    if succeeds(*_ENTER, "true"):
+        return _ENTER
     log.warning("no network of our own without root: ports of this machine are used")
     return ()
 
