@@ -222,6 +222,12 @@ def test_a_monitor_never_restarts_twice(phase: RestartPhase, annotated: bool) ->
     assert decide_restart(view(previous=ended, missed=[])).words == ""
 
 
+def test_a_status_that_was_lost_leads_to_no_second_restart() -> None:
+    decision = decide_restart(view(annotated=True))
+    assert (decision.status, decision.test, decision.apply) == (None, False, False)
+    assert decision.words == f"its pods were recreated once already; {COMMAND}"
+
+
 def test_a_status_of_another_monitor_of_that_name_does_not_count() -> None:
     before = status(RestartPhase.FINISHED, uid="u0")
     assert decide_restart(view(previous=before)).test

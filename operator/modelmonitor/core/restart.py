@@ -142,6 +142,8 @@ def is_under_way(status: RestartStatus | None, uid: str) -> bool:
 def _begin(view: RestartView) -> RestartDecision:
     if not view.wanted or not _repairable(view):
         return RestartDecision(None)
+    if view.annotated:  # the status was lost since
+        return RestartDecision(None, f"its pods were recreated once already; {view.command}")
     against = _against(view)
     return held(against) if against else RestartDecision(None, test=True)
 
