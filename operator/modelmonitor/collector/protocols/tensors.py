@@ -54,16 +54,11 @@ class Tensor(NamedTuple):
     values: Values
     """Row-major; as many as the shape says."""
 
-    @property
-    def rows(self) -> int:
-        """Size of the first dimension."""
-        return self.shape[0] if self.shape else 1
-
-    @property
-    def is_column(self) -> bool:
-        """Whether it has one value a row: shape [n] or [n, 1]."""
-        rows = self.rows
-        return len(self.values) == rows if rows else math.prod(self.shape[1:]) == 1
+    def column(self) -> Values | None:
+        """Return the values, if there is one for each row: shape [n] or [n, 1]."""
+        rows = self.shape[0] if self.shape else 1
+        one_each = len(self.values) == rows if rows else math.prod(self.shape[1:]) == 1
+        return self.values if one_each else None
 
 
 def size_of(shape: Sequence[Any], reason: Undecodable) -> int:
@@ -134,11 +129,17 @@ def inputs_of(tensors: Sequence[Tensor], schema: Schema) -> Inputs:
     """
     if not tensors or not schema.inputs:
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    if len(tensors) == 1 and tensors[0].name not in schema.inputs:
-        return _by_position(tensors[0], schema)
-    by_name = {tensor.name: tensor for tensor in tensors if tensor.is_column}
+    by_name = {tensor.name: tensor for tensor in tensors}
     if not by_name.keys().isdisjoint(schema.inputs):
-        return _by_name(by_name, schema)
+        found = [
+            None if (tensor := by_name.get(name)) is None else tensor.column()
+            for name in schema.inputs
+        ]
+        rows = {len(values) for values in found if values is not None}
+        if len(rows) == 1:
+            return Inputs(rows=rows.pop(), columns=found)
+        if rows:
+            raise UndecodableError(Undecodable.REQUEST_SHAPE)
     if len(tensors) != 1:
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
     return _by_position(tensors[0], schema)
@@ -162,19 +163,9 @@ def outputs_of(tensors: Sequence[Tensor], schema: Schema, rows: int) -> list[Col
     return columns
 
 
-def _by_name(tensors: dict[str, Tensor], schema: Schema) -> Inputs:
-    found = [tensors.get(name) for name in schema.inputs]
-    counts = {tensor.rows for tensor in found if tensor is not None}
-    if len(counts) != 1:
-        raise UndecodableError(Undecodable.REQUEST_SHAPE)
-    return Inputs(
-        rows=counts.pop(), columns=[None if tensor is None else tensor.values for tensor in found]
-    )
-
-
 def _by_position(tensor: Tensor, schema: Schema) -> Inputs:
     width = len(schema.inputs)
-    single = width == 1 and tensor.is_column
+    single = width == 1 and tensor.column() is not None
     if not single and (not tensor.shape or tensor.shape[-1] != width):
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
     return Inputs(rows=len(tensor.values) // width, matrix=tensor.values)
