@@ -12,6 +12,7 @@ and response an id of its own in its head; `--grpc` sends the same rows as raw t
 """
 
 import cProfile
+import gc
 import json
 import pstats
 import struct
@@ -240,6 +241,8 @@ def main() -> None:
         profiler.runcall(through, stream, recorder(columns=True))
         pstats.Stats(profiler).sort_stats("tottime").print_stats(30)
         return
+    gc.collect()
+    gc.freeze()  # as the observer does
     before = 0.0
     for name, work in stages(stream):
         spent = microseconds(work, requests)

@@ -20,6 +20,7 @@ from modelmonitor.collector.observer.chunks import MAX_LINE
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.framing import Connection
 from modelmonitor.collector.observer.headers import KEPT_HEADERS, MAX_HEAD, MAX_HEADERS
+from modelmonitor.collector.observer.heads import MAX_REMEMBERED
 
 REQUEST = b"POST /v2/models/m/infer?x=1 HTTP/1.1\r\nHost: m\r\nContent-Type: application/json\r\n"
 CHUNKED_BODY = b"3\r\nabc\r\n4;ext=1\r\ndefg\r\n0\r\n\r\n"
@@ -343,6 +344,22 @@ def test_what_is_no_request_or_too_large_a_one_makes_the_connection_unreadable(
     following.request_bytes(begun, 10)
     assert not following.readable
     assert sink.unread_bytes == len(begun)
+
+
+def test_heads_mean_the_same_whether_or_not_they_are_remembered() -> None:
+    following, sink = connection()
+    numbers = [number for number in range(MAX_REMEMBERED + 9) for _ in range(3)]
+    for number in numbers:
+        following.request_bytes(
+            b"GET /%d HTTP/1.1\r\nX-Request-ID: %d\r\n\r\n" % (number, -number), 1
+        )
+        following.response_bytes(
+            b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % (400 + number % 99), 2
+        )
+    assert [
+        (exchange.path, exchange.headers[b"x-request-id"], exchange.status)
+        for exchange in sink.exchanges
+    ] == [(b"/%d" % number, b"%d" % -number, 400 + number % 99) for number in numbers]
 
 
 def test_the_end_of_a_tunnel_s_head_is_the_end_of_http() -> None:

@@ -4,9 +4,9 @@ Heads repeat: the clients of a model send the same bytes again and again, and so
 within a second. So what a head means is remembered by its bytes, within limits.
 """
 
-import functools
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 import httptools
 import msgspec
@@ -32,6 +32,7 @@ MAX_REMEMBERED_HEAD: Final = 2048
 
 _NOBODY: Final = object()
 """Is told nothing by a parser; what it would tell is slower to take than to find."""
+_MET: Final = 1024
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 _FOLD: Final = re.compile(rb"\r\n[ \t]+")
 _SPACES: Final = b" \t"
@@ -60,29 +61,37 @@ class ResponseHead(msgspec.Struct, frozen=True):
     """Bytes of the body, `CHUNKED` or `UNTIL_END`; a response to HEAD has none all the same."""
 
 
-def request_head(head: bytes) -> RequestHead:
-    """Return what a request's head says.
+Head = TypeVar("Head", RequestHead, ResponseHead)
 
-    Parameters
-    ----------
-    head
-        All bytes up to and with the empty line.
 
-    Raises
-    ------
-    UnreadableError
-        If it is no head of HTTP/1.x, or more than one.
+class _Memory(Generic[Head]):
+    """What heads mean, by their bytes.
+
+    A head is remembered when it comes a second time. Where each has an id of its own, nothing is:
+    to keep what never comes again costs more than to read it, because all of it has to be
+    forgotten again.
     """
-    if len(head) > MAX_REMEMBERED_HEAD:
-        return _request_head(head)
-    return _remembered_request(head)
 
+    def __init__(self, read: Callable[[bytes], Head]) -> None:
+        self._read: Callable[[bytes], Head] = read
+        self._known: dict[bytes, Head] = {}
+        self._met = [0] * _MET
+        """Hashes of heads that came once, each at its place."""
 
-def response_head(head: bytes) -> ResponseHead:
-    """Return what a response's head says; arguments and errors as of `request_head`."""
-    if len(head) > MAX_REMEMBERED_HEAD:
-        return _response_head(head)
-    return _remembered_response(head)
+    def read(self, head: bytes) -> Head:
+        """Return what a head says."""
+        said = self._known.get(head)
+        if said is None:
+            said = self._read(head)
+            number = hash(head)
+            place = number % _MET
+            if self._met[place] != number:
+                self._met[place] = number
+            elif len(head) <= MAX_REMEMBERED_HEAD:
+                if len(self._known) >= MAX_REMEMBERED:
+                    self._known.clear()
+                self._known[head] = said
+        return said
 
 
 class HeadCheck:
@@ -184,5 +193,26 @@ def _length(kept: dict[bytes, bytes], otherwise: int) -> int:
     return int(length)
 
 
-_remembered_request = functools.lru_cache(maxsize=MAX_REMEMBERED)(_request_head)
-_remembered_response = functools.lru_cache(maxsize=MAX_REMEMBERED)(_response_head)
+_requests: Final = _Memory(_request_head)
+_responses: Final = _Memory(_response_head)
+
+
+def request_head(head: bytes) -> RequestHead:
+    """Return what a request's head says.
+
+    Parameters
+    ----------
+    head
+        All bytes up to and with the empty line.
+
+    Raises
+    ------
+    UnreadableError
+        If it is no head of HTTP/1.x, or more than one.
+    """
+    return _requests.read(head)
+
+
+def response_head(head: bytes) -> ResponseHead:
+    """Return what a response's head says; arguments and errors as of `request_head`."""
+    return _responses.read(head)
