@@ -142,11 +142,11 @@ def over_grpc(*, unique: bool) -> Message:
         stream = number // CONNECTIONS * 2 + 1
         fields = {**asked, "traceparent": f"00-{number:032x}-01"} if unique else asked
         request = HTTP2_PREFACE if stream == 1 else b""
-        request += frame(HEADERS, END_HEADERS, stream, client.encode(fields))
+        request += frame(HEADERS, END_HEADERS, stream, client.encode(list(fields.items())))
         request += frame(DATA, END_STREAM, stream, question)
-        begun = model.encode({":status": "200", "content-type": "application/grpc"})
+        begun = model.encode([(":status", "200"), ("content-type", "application/grpc")])
         response = frame(HEADERS, END_HEADERS, stream, begun) + frame(DATA, 0, stream, answer)
-        ended = model.encode({"grpc-status": "0"})
+        ended = model.encode([("grpc-status", "0")])
         response += frame(HEADERS, END_HEADERS | END_STREAM, stream, ended)
         return request, response
 
