@@ -18,8 +18,8 @@ from modelmonitor.api.v1alpha1.base import (
     list_set,
     parse_duration,
 )
-from modelmonitor.api.v1alpha1.collection import Collection
-from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
+from modelmonitor.api.v1alpha1.collection import Collection, Source
+from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric, MetricType
 from modelmonitor.api.v1alpha1.rules import Rule, RuleReason, rule
 
 MIN_INTERVAL_SECONDS: Final = 5.0
@@ -237,6 +237,16 @@ class ModelMonitorSpec(ApiModel):
     def _baseline_where_needed(self) -> bool:
         return self.baseline is not None or all(
             each.type not in DATA_TYPES for each in self.metrics
+        )
+
+    @rule(
+        "self.collection.source != 'CloudEvents' || self.metrics.all(m, m.type != 'ErrorRatio')",
+        "servers' own loggers tell of successful requests only: an ErrorRatio needs source Traffic",
+        at=".metrics",
+    )
+    def _errors_can_be_seen(self) -> bool:
+        return self.collection.source is not Source.CLOUD_EVENTS or all(
+            each.type is not MetricType.ERROR_RATIO for each in self.metrics
         )
 
     @rule(
