@@ -43,6 +43,10 @@ class Seen:
     """Name and version, in the pane of the last request."""
     panes: Sequence[Pane]
 
+    def among(self, expected: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the counts of those columns that are expected, of others nothing."""
+        return {name: self.columns[name] for name in expected}
+
 
 @dataclass(kw_only=True)
 class Line:
@@ -79,13 +83,15 @@ class Line:
     def check_bytes(self) -> None:
         """Check that both taps saw the same bytes, both ways, in every connection."""
         assert self.front.conversations(), "nothing was sent through the collector"
-        eventually(
-            lambda: self.front.conversations() == self.back.conversations(),
-            "the same bytes on both sides of the collector",
-        )
+        eventually(lambda: self.front.settled and self.back.settled, "every connection has ended")
+        assert self.front.conversations() == self.back.conversations()
 
     def seen(self, requests: int, *, decoded: int = 0) -> Seen:
-        """Return what the panes say of the requests, and of every byte, since `forget`."""
+        """Return what the panes say of the requests, and of every byte, since `forget`.
+
+        The bytes are checked once more: all connections have ended.
+        """
+        self.check_bytes()
         carried = sum(len(sent) + len(got) for sent, got in self.back.conversations())
         end = time.monotonic() + DEADLINE
         while True:

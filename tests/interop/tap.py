@@ -16,6 +16,8 @@ class Conversation:
 
     sent: bytearray = field(default_factory=bytearray)
     received: bytearray = field(default_factory=bytearray)
+    ended: bool = False
+    """Both sides have ended: nothing will be added."""
 
 
 class Tap:
@@ -36,6 +38,11 @@ class Tap:
             if one.sent or one.received
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether every connection has ended."""
+        return all(one.ended for one in self._conversations)
+
     def forget(self) -> None:
         """Begin anew; connections that are open are forgotten too."""
         self._conversations = []
@@ -49,6 +56,7 @@ class Tap:
             answers.start()
             _pump(client, server, conversation.sent)
             answers.join()
+        conversation.ended = True
 
 
 def _pump(source: socket.socket, sink: socket.socket, record: bytearray) -> None:

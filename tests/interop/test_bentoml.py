@@ -15,7 +15,7 @@ from tests.interop.scrapes import total
 from tests.interop.servers import PROGRAMS, answers, running_server
 from tests.interop.wire import exchange, request
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 CONFIGURATION = configuration_for(*inputs(), label("label", "", *LABELS))
 DECLARED = replace(CONFIGURATION, protocols={"http": "JSON"}, paths={"http": JSONPaths(rows="/x")})

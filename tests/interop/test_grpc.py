@@ -13,7 +13,7 @@ from tests.interop.fleet import Ports
 from tests.interop.flowers import ROWS
 from tests.interop.line import Line, Lines
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 
 @dataclass(frozen=True)

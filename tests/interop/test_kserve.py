@@ -15,7 +15,7 @@ from tests.interop.openinference import INFER, binary, document, nested, output
 from tests.interop.scrapes import total
 from tests.interop.wire import exchange, request
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 PREDICT = "/v1/models/iris:predict"
 CONFIGURATION = configuration_for(*inputs(), label("label", "", *LABELS))

@@ -17,7 +17,7 @@ from tests.interop.scrapes import total
 from tests.interop.servers import PROGRAMS, answers, run_program, running_server
 from tests.interop.wire import exchange, request
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 INVOKE = "/invocations"
 CONFIGURATION = configuration_for(*inputs(), label("label", "", *LABELS))

@@ -12,7 +12,7 @@ from tests.collector.harness import LOOPBACK, configuration_for, free_port
 from tests.interop.line import Line, Lines, Seen
 from tests.interop.servers import PROGRAMS, answers, run_program, running_server
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 RULES = """\
 rules:

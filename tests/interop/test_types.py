@@ -15,7 +15,7 @@ from tests.interop.openinference import document, output
 from tests.interop.orders import NAMES, ROWS, by_column
 from tests.interop.wire import request
 
-pytestmark = pytest.mark.interop
+pytestmark = [pytest.mark.interop, pytest.mark.timeout(300)]
 
 INFER = "/v2/models/orders/infer"
 DATATYPES = {"colour": "BYTES", "site": "INT64", "size": "FP32", "rush": "BOOL"}
