@@ -201,7 +201,10 @@ def _model_within(target: Target, exchange: Exchange) -> str:
 
 def _coding(headers: Mapping[bytes, bytes]) -> bytes:
     """Return the content coding; empty if there is none."""
-    coding = headers.get(b"content-encoding", b"").strip().lower()
+    written = headers.get(b"content-encoding")
+    if written is None:  # by far the most
+        return b""
+    coding = written.strip().lower()
     return b"" if coding == b"identity" else coding
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
+import msgspec
 from numpy.typing import NDArray
 
 from modelmonitor.core.profile import OutputLocator
@@ -32,8 +33,7 @@ class Schema:
     outputs: tuple[OutputLocator, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """A request that succeeded, with its response; bodies are plain, without content coding."""
 
     path: bytes
@@ -49,8 +49,7 @@ class Call:
     """Of a response that is a stream of events: (offset of a part, monotonic microseconds)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """The inputs of one request: either `columns` or `matrix`."""
 
     rows: int
@@ -61,8 +60,7 @@ class Inputs:
     holds already. It is cut into columns only when many rows have gathered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Generation:
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What one answer of a text generator used and how it ended."""
 
     streamed: bool
@@ -75,8 +73,7 @@ class Generation:
     """Monotonic microseconds of the first event with text; None: not streamed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rows:
+class Rows(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What one call says."""
 
     inputs: Inputs

@@ -11,6 +11,8 @@ from modelmonitor.core.wire.pane import Undecodable
 MAX_ELEMENTS: Final = 512 * 1024
 """Values, lists and objects of one body. Each becomes an object of up to 64 bytes, so that a body
 within the cap of its size could still fill the observer's memory with empty lists."""
+JSON_MARKS: Final = b",[{"
+"""What begins or parts the elements of JSON."""
 
 
 def read_json(content: bytes, reason: Undecodable) -> Any:
@@ -23,7 +25,7 @@ def read_json(content: bytes, reason: Undecodable) -> Any:
     UndecodableError
         With this reason, if the body is not JSON; `TooLarge`, if it has too many elements.
     """
-    check_elements(content, b",[{")
+    check_elements(content, JSON_MARKS)
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
@@ -42,7 +44,7 @@ def read_json(content: bytes, reason: Undecodable) -> Any:
 def check_elements(content: bytes, marks: bytes) -> None:
     """Refuse a body whose elements, counted by the bytes that begin or part them, are too many."""
     if len(content) > MAX_ELEMENTS:
-        found = sum(content.count(mark) for mark in marks)
+        found = sum(map(content.count, marks))
         if found > MAX_ELEMENTS:
             raise UndecodableError(Undecodable.TOO_LARGE)
 

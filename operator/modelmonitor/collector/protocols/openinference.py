@@ -6,7 +6,9 @@ body, `Inference-Header-Content-Length` long, and the data of some or all tensor
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+import msgspec
 
 from modelmonitor.collector.protocols.base import (
     Call,
@@ -15,7 +17,12 @@ from modelmonitor.collector.protocols.base import (
     UndecodableError,
     flattened,
 )
-from modelmonitor.collector.protocols.documents import read_json, text_of
+from modelmonitor.collector.protocols.documents import (
+    JSON_MARKS,
+    check_elements,
+    read_json,
+    text_of,
+)
 from modelmonitor.collector.protocols.tensors import (
     Tensor,
     inputs_of,
@@ -29,25 +36,70 @@ HEAD_LENGTH: Final = b"inference-header-content-length"
 _MAX_DIGITS: Final = 10
 
 
+class _Tensor(msgspec.Struct):
+    name: str
+    shape: list[int]
+    datatype: Any = None
+    data: Any = None
+    parameters: Any = None
+
+
+class _Request(msgspec.Struct):
+    inputs: list[_Tensor]
+
+
+class _Response(msgspec.Struct):
+    outputs: list[_Tensor]
+    model_name: Any = None
+    model_version: Any = None
+
+
+_Document = TypeVar("_Document", _Request, _Response)
+
+_REQUESTS: Final = msgspec.json.Decoder(_Request)
+_RESPONSES: Final = msgspec.json.Decoder(_Response)
+
+
 class OpenInferenceDecoder:
     """Reads inference requests and responses of OpenInference v2 over HTTP."""
 
     def decode(self, call: Call, schema: Schema) -> Rows:
         """Return the inputs, by name where names match and else by position, and the outputs."""
+        syntax, shape = Undecodable.REQUEST_SYNTAX, Undecodable.REQUEST_SHAPE
         head, raw = _parted(call.request, call.request_headers)
-        request = read_json(head, Undecodable.REQUEST_SYNTAX)
-        inputs = inputs_of(_tensors(request, "inputs", raw, Undecodable.REQUEST_SHAPE), schema)
+        request = _read(head, _REQUESTS, syntax, shape)
+        inputs = inputs_of([_tensor(one, raw, shape) for one in request.inputs], schema)
         if not schema.outputs:
             return Rows(inputs=inputs)
+        syntax, shape = Undecodable.RESPONSE_SYNTAX, Undecodable.RESPONSE_SHAPE
         head, raw = _parted(call.response, call.response_headers)
-        response = read_json(head, Undecodable.RESPONSE_SYNTAX)
-        tensors = _tensors(response, "outputs", raw, Undecodable.RESPONSE_SHAPE)
+        response = _read(head, _RESPONSES, syntax, shape)
+        tensors = [_tensor(one, raw, shape) for one in response.outputs]
         return Rows(
             inputs=inputs,
             outputs=outputs_of(tensors, schema, inputs.rows),
-            model=text_of(response.get("model_name")),
-            version=text_of(response.get("model_version")),
+            model=text_of(response.model_name),
+            version=text_of(response.model_version),
         )
+
+
+def _read(
+    content: bytes,
+    decoder: msgspec.json.Decoder[_Document],
+    syntax: Undecodable,
+    shape: Undecodable,
+) -> _Document:
+    """Return what is read of a JSON document; with its types known, most is checked on the way."""
+    check_elements(content, JSON_MARKS)
+    try:
+        return decoder.decode(content)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # NaN or Infinity, perhaps, which JSON does not know and Python writes.
+        document = read_json(content, syntax)
+    try:
+        return msgspec.convert(document, decoder.type)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise UndecodableError(shape) from error
 
 
 def _parted(content: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes, "_Raw"]:
@@ -77,30 +129,19 @@ class _Raw:
         return self._content[start : self._position]
 
 
-def _tensors(document: Any, key: str, raw: _Raw, reason: Undecodable) -> list[Tensor]:
-    tensors = document.get(key) if isinstance(document, dict) else None
-    if not isinstance(tensors, list) or not tensors:
-        raise UndecodableError(reason)
-    return [_tensor(tensor, raw, reason) for tensor in tensors]
-
-
-def _tensor(tensor: Any, raw: _Raw, reason: Undecodable) -> Tensor:
-    if not isinstance(tensor, dict):
-        raise UndecodableError(reason)
-    name, shape, data = tensor.get("name"), tensor.get("shape"), tensor.get("data")
-    if not isinstance(name, str) or not isinstance(shape, list):
-        raise UndecodableError(reason)
-    size = size_of(shape, reason)
+def _tensor(tensor: _Tensor, raw: _Raw, reason: Undecodable) -> Tensor:
+    size = size_of(tensor.shape, reason)
+    data = tensor.data
     if data is None:
-        parameters = tensor.get("parameters")
+        parameters = tensor.parameters
         if not isinstance(parameters, dict) or "binary_data_size" not in parameters:
             raise UndecodableError(reason)
         content = raw.take(parameters["binary_data_size"])
-        return Tensor(name, shape, raw_values(tensor.get("datatype"), size, content))
+        return Tensor(tensor.name, tensor.shape, raw_values(tensor.datatype, size, content))
     try:
         values = flattened(data)
     except TypeError as error:
         raise UndecodableError(reason) from error
     if size != len(values):
         raise UndecodableError(reason)
-    return Tensor(name, shape, values)
+    return Tensor(tensor.name, tensor.shape, values)

@@ -15,6 +15,7 @@ from modelmonitor.collector.protocols.base import (
     Values,
     strided,
 )
+from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
 MAX_DIMENSIONS: Final = 16
@@ -129,6 +130,8 @@ def inputs_of(tensors: Sequence[Tensor], schema: Schema) -> Inputs:
     """
     if not tensors or not schema.inputs:
         raise UndecodableError(Undecodable.REQUEST_SHAPE)
+    if len(tensors) == 1 and tensors[0].name not in schema.inputs:
+        return _by_position(tensors[0], schema)
     by_name = {tensor.name: tensor for tensor in tensors}
     if not by_name.keys().isdisjoint(schema.inputs):
         found = [
@@ -155,12 +158,14 @@ def outputs_of(tensors: Sequence[Tensor], schema: Schema, rows: int) -> list[Col
     """
     if not tensors:
         raise UndecodableError(Undecodable.RESPONSE_SHAPE)
-    columns: list[Column] = []
-    for locator in schema.outputs:
-        found = (tensor for tensor in tensors if locator.output in {"", tensor.name})
-        tensor = next(found, None)
-        columns.append(None if tensor is None else strided(tensor.values, rows, locator.index))
-    return columns
+    return [_output(tensors, locator, rows) for locator in schema.outputs]
+
+
+def _output(tensors: Sequence[Tensor], locator: OutputLocator, rows: int) -> Column:
+    for tensor in tensors:
+        if not locator.output or tensor.name == locator.output:
+            return strided(tensor.values, rows, locator.index)
+    return None
 
 
 def _by_position(tensor: Tensor, schema: Schema) -> Inputs:
