@@ -5,6 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says something of the machine and its other work, nothing of the code.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 # A real API server, and a real cluster, for whoever asks for them.
 pytest_plugins = ["tests.cluster.fixtures"]

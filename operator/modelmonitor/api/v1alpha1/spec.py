@@ -73,8 +73,8 @@ class TargetRef(ApiModel):
         str, Field(min_length=1, max_length=128, pattern=API_VERSION_PATTERN)
     ] = Field(description="API version of the workload, for example apps/v1.")
     kind: Annotated[str, Field(min_length=1, max_length=63, pattern=KIND_PATTERN)] = Field(
-        description="Kind of the workload: Deployment, StatefulSet, or InferenceService in KServe's "
-        "Standard mode."
+        description="Kind of the workload: Deployment, StatefulSet, or InferenceService in "
+        "KServe's Standard mode."
     )
     name: SubdomainName = Field(description="Name of the workload.")
 
