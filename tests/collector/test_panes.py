@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pytest
@@ -323,26 +323,30 @@ def test_the_configuration_outlives_the_observer(collector: Collector) -> None:
     eventually(in_force, "the successor has the configuration")
 
 
-@pytest.mark.parametrize(
-    ("token", "status", "sentence"),
-    [
-        ("", 401, "a token is needed: Authorization: Bearer <token>"),
-        ("nonsense", 401, "the token is not a JSON Web Token (Not enough segments)"),
-        (
-            token_for(Scope.PANES, audience="pod-2"),
-            401,
-            "the token is for pod 'pod-2', not for this pod, 'pod-1'",
-        ),
-        (token_for(Scope.PANES, now=1000.0), 401, "the leaf certificate expired"),
-        (token_for(Scope.PANES, root=bytes(32)), 401, "recreate the pod"),
-        (token_for(Scope.CONFIG), 403, "this needs the scope 'panes'"),
-    ],
-)
-def test_a_wrong_token_is_refused_with_a_sentence(
-    shared_collector: Collector, token: str, status: int, sentence: str
-) -> None:
+# Made when the test runs: tokens live for a minute, collecting tests may come long before.
+WRONG_TOKENS: Final[dict[str, tuple[Callable[[], str], int, str]]] = {
+    "none": (str, 401, "a token is needed: Authorization: Bearer <token>"),
+    "nonsense": (
+        lambda: "nonsense",
+        401,
+        "the token is not a JSON Web Token (Not enough segments)",
+    ),
+    "another pod": (
+        lambda: token_for(Scope.PANES, audience="pod-2"),
+        401,
+        "the token is for pod 'pod-2', not for this pod, 'pod-1'",
+    ),
+    "expired": (lambda: token_for(Scope.PANES, now=1000.0), 401, "the leaf certificate expired"),
+    "another root": (lambda: token_for(Scope.PANES, root=bytes(32)), 401, "recreate the pod"),
+    "another scope": (lambda: token_for(Scope.CONFIG), 403, "this needs the scope 'panes'"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_TOKENS)
+def test_a_wrong_token_is_refused_with_a_sentence(shared_collector: Collector, wrong: str) -> None:
+    token, status, sentence = WRONG_TOKENS[wrong]
     with pytest.raises(RefusedError) as refused:
-        shared_collector.ask("/v1/panes", token=token)
+        shared_collector.ask("/v1/panes", token=token())
     assert refused.value.status == status
     assert sentence in refused.value.sentence
 

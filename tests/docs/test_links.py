@@ -32,6 +32,7 @@ def test_every_relative_link_leads_to_a_file_and_heading(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_module_that_a_page_names_exists(page: Path) -> None:
-    modules = {f"/{path.relative_to(ROOT)}" for path in (ROOT / "operator").rglob("*.py")}
+    rooms = (ROOT / "operator", ROOT / "bench")
+    modules = {f"/{path.relative_to(ROOT)}" for room in rooms for path in room.rglob("*.py")}
     for name in re.findall(r"`([\w/]+\.py)`", page.read_text()):
         assert any(module.endswith(f"/{name}") for module in modules), f"{name}: no such module"
