@@ -31,9 +31,9 @@ from modelmonitor.collector.handover import (
     encode_record,
     encode_statistics,
 )
+from modelmonitor.collector.http2 import DATA, END_HEADERS, END_STREAM, HEADERS
 from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.clock import SystemClock
-from modelmonitor.collector.observer.frames import DATA, END_HEADERS, END_STREAM, HEADERS
 from modelmonitor.collector.observer.recorder import Recorder
 from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator

@@ -18,6 +18,7 @@ from modelmonitor.collector.handover import (
     decode_statistics,
     encode_record,
 )
+from modelmonitor.collector.http2 import DATA, END_HEADERS, END_STREAM, HEADERS, SETTINGS
 from modelmonitor.collector.splice.backlog import CAPACITY, SEND_BUFFER
 from modelmonitor.collector.splice.copier import (
     COPY_OFF,
@@ -25,13 +26,6 @@ from modelmonitor.collector.splice.copier import (
     HEARTBEAT_SECONDS,
     Copier,
     Flow,
-)
-from modelmonitor.collector.splice.frames import (
-    DATA,
-    END_HEADERS,
-    END_STREAM,
-    HEADERS,
-    SETTINGS,
 )
 from tests.collector.harness import eventually_async
 from tests.collector.http2 import as_text, frame, frames_of

@@ -18,8 +18,7 @@ from modelmonitor.collector.handover import (
     Statistics,
     decode_statistics,
 )
-from modelmonitor.collector.splice.copier import COPY_OFF, COPY_ON, Copier, Flow
-from modelmonitor.collector.splice.frames import (
+from modelmonitor.collector.http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
@@ -27,6 +26,7 @@ from modelmonitor.collector.splice.frames import (
     HEADERS,
     SETTINGS,
 )
+from modelmonitor.collector.splice.copier import COPY_OFF, COPY_ON, Copier, Flow
 from tests.collector.harness import eventually_async
 from tests.collector.http2 import Frame, frames_of
 from tests.collector.test_frames import blocks_of

@@ -10,22 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from modelmonitor.collector.handover import HTTP2_PREFACE
-from modelmonitor.collector.splice.compression import (
-    MAX_KEPT,
-    CompressionTable,
-    MalformedBlockError,
-    Memory,
-)
-from modelmonitor.collector.splice.frames import (
+from modelmonitor.collector.http2 import (
     CONTINUATION,
     DATA,
     END_HEADERS,
     END_STREAM,
     HEADERS,
     PADDED,
-    PRIORITY,
     PUSH_PROMISE,
     SETTINGS,
+    WITH_PRIORITY,
+    MalformedBlockError,
+)
+from modelmonitor.collector.splice.compression import MAX_KEPT, CompressionTable, Memory
+from modelmonitor.collector.splice.frames import (
     Direction,
     NoFramesError,
     begins_http2,
@@ -154,11 +152,11 @@ def messages(draw: st.DrawFn) -> list[Frame]:
 def head_frames(draw: st.DrawFn, block: bytes, stream: int) -> list[Frame]:
     """Cut a header block into frames; pad the first."""
     cut = draw(st.integers(0, len(block)))
-    flags = draw(st.sampled_from([0, PADDED, PRIORITY, PADDED | PRIORITY])) | draw(
+    flags = draw(st.sampled_from([0, PADDED, WITH_PRIORITY, PADDED | WITH_PRIORITY])) | draw(
         st.sampled_from([0, END_STREAM])
     )
     first = block[:cut]
-    if flags & PRIORITY:
+    if flags & WITH_PRIORITY:
         first = b"\0\0\0\0\x10" + first
     if flags & PADDED:
         first = b"\x03" + first + bytes(3)
@@ -255,7 +253,7 @@ def blocks_of(found: Sequence[Frame]) -> list[bytes]:
             payload = each.payload
             if each.flags & PADDED:
                 payload = payload[1 : len(payload) - payload[0]]
-            blocks.append(payload[5:] if each.flags & PRIORITY else payload)
+            blocks.append(payload[5:] if each.flags & WITH_PRIORITY else payload)
         elif each.kind == CONTINUATION:
             blocks[-1] += each.payload
     return blocks

@@ -8,9 +8,10 @@ from hpack import Decoder, Encoder, HeaderTuple, NeverIndexedHeaderTuple
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from modelmonitor.collector import http2
 from modelmonitor.collector.handover import HTTP2_PREFACE
-from modelmonitor.collector.observer import frames
 from modelmonitor.collector.observer.compression import MAX_TABLE, BlockReader
+from modelmonitor.collector.observer.frames import MAX_BLOCK
 from modelmonitor.collector.observer.framing import Connection
 from modelmonitor.collector.observer.headers import KEPT_HEADERS, UnreadableError
 from modelmonitor.collector.observer.http2 import MAX_STREAMS
@@ -86,7 +87,7 @@ def conversation(draw: random.Random) -> tuple[list[tuple[bool, bytes]], list[tu
             priority=draw.random() < 0.3,
             pieces=draw.choice([1, 1, 3]),
         )
-        asked += frame(frames.PING, 0, 0, bytes(8)) + frame(frames.WINDOW_UPDATE, 0, 0, b"\0\0\1\0")
+        asked += frame(http2.PING, 0, 0, bytes(8)) + frame(http2.WINDOW_UPDATE, 0, 0, b"\0\0\1\0")
         half = len(body) // 2
         asked += data(stream, body[:half], padding=draw.choice([None, 0, 9]))
         asked += frame(200, 255, stream, b"an extension")
@@ -154,7 +155,7 @@ def test_a_call_that_is_reset_has_the_code_that_its_caller_is_told(code: int, co
     following, sink, client, model = opened()
     following.request_bytes(client.request(1) + data(1, b"q"), 10)
     following.response_bytes(model.response(1), 20)
-    following.response_bytes(frame(frames.RST_STREAM, 0, 1, struct.pack(">I", code)), 30)
+    following.response_bytes(frame(http2.RST_STREAM, 0, 1, struct.pack(">I", code)), 30)
     (exchange,) = sink.exchanges
     assert (exchange.code, exchange.status, exchange.succeeded) == (counted, 0, False)
 
@@ -165,7 +166,7 @@ def test_a_request_that_is_not_grpc_and_reset_has_no_response() -> None:
     following.request_bytes(client.headers(1, asked, ended=True), 10)
     following.request_bytes(client.headers(3, asked), 10)
     for stream in (1, 3, 99):
-        following.request_bytes(frame(frames.RST_STREAM, 0, stream, bytes(4)), 20)
+        following.request_bytes(frame(http2.RST_STREAM, 0, stream, bytes(4)), 20)
     assert [exchange.code for exchange in sink.exchanges] == ["none"]
     assert len(sink.forgotten) == 1, "a request that was not complete is none"
 
@@ -174,7 +175,7 @@ def test_streams_above_the_last_of_a_goaway_get_no_response() -> None:
     following, sink, client, model = opened()
     for stream in (1, 3, 5):
         following.request_bytes(client.request(stream, ended=True), 10)
-    goaway = frame(frames.GOAWAY, 0, 0, struct.pack(">II", 3, 0) + b"max age" * 30_000)
+    goaway = frame(http2.GOAWAY, 0, 0, struct.pack(">II", 3, 0) + b"max age" * 30_000)
     for piece in (goaway[:12], goaway[12:100], goaway[100:]):
         following.response_bytes(piece, 20)
     assert [exchange.code for exchange in sink.exchanges] == ["none"]
@@ -355,18 +356,18 @@ def test_too_many_open_streams_are_not_followed() -> None:
 
 
 BROKEN = [
-    frame(frames.DATA, 0, 0, b"x"),
-    frame(frames.HEADERS, frames.END_HEADERS, 1, b"\xff" * 30),
-    frame(frames.HEADERS, frames.END_HEADERS, 1, b"\x00\xff\xff\xff\x7fshort"),
-    frame(frames.HEADERS, 0, 1, b"\x82") + frame(frames.PING, 0, 0, bytes(8)),
-    frame(frames.CONTINUATION, frames.END_HEADERS, 1, b"\x82"),
-    frame(frames.HEADERS, frames.PADDED | frames.END_HEADERS, 1, b"\x50\x82"),
-    frame(frames.DATA, frames.PADDED, 1, b"\x50x"),
-    frame(frames.SETTINGS, 0, 3),
-    frame(frames.PING, 0, 0, b"short"),
-    frame(frames.HEADERS, 0, 1, bytes(20_000)) + frame(frames.CONTINUATION, 0, 1, bytes(20_000)),
-    struct.pack(">I", frames.MAX_BLOCK + 1)[1:] + struct.pack(">BBI", frames.HEADERS, 4, 1),
-    frame(frames.PUSH_PROMISE, frames.END_HEADERS, 1, bytes(5)),
+    frame(http2.DATA, 0, 0, b"x"),
+    frame(http2.HEADERS, http2.END_HEADERS, 1, b"\xff" * 30),
+    frame(http2.HEADERS, http2.END_HEADERS, 1, b"\x00\xff\xff\xff\x7fshort"),
+    frame(http2.HEADERS, 0, 1, b"\x82") + frame(http2.PING, 0, 0, bytes(8)),
+    frame(http2.CONTINUATION, http2.END_HEADERS, 1, b"\x82"),
+    frame(http2.HEADERS, http2.PADDED | http2.END_HEADERS, 1, b"\x50\x82"),
+    frame(http2.DATA, http2.PADDED, 1, b"\x50x"),
+    frame(http2.SETTINGS, 0, 3),
+    frame(http2.PING, 0, 0, b"short"),
+    frame(http2.HEADERS, 0, 1, bytes(20_000)) + frame(http2.CONTINUATION, 0, 1, bytes(20_000)),
+    struct.pack(">I", MAX_BLOCK + 1)[1:] + struct.pack(">BBI", http2.HEADERS, 4, 1),
+    frame(http2.PUSH_PROMISE, http2.END_HEADERS, 1, bytes(5)),
 ]
 
 

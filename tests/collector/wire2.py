@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from hpack import Encoder
 
+from modelmonitor.collector import http2
 from modelmonitor.collector.handover import HTTP2_PREFACE
-from modelmonitor.collector.observer import frames
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 GRPC = [("content-type", "application/grpc"), ("te", "trailers")]
@@ -36,18 +36,18 @@ class End:
         block = self.encoder.encode(fields)
         size = -(-len(block) // pieces)
         cut = [block[at : at + size] for at in range(0, len(block), size)]
-        flags = (frames.END_STREAM if ended else 0) | (frames.END_HEADERS if pieces == 1 else 0)
+        flags = (http2.END_STREAM if ended else 0) | (http2.END_HEADERS if pieces == 1 else 0)
         payload = cut[0]
         if priority:
-            flags |= frames.WITH_PRIORITY
+            flags |= http2.WITH_PRIORITY
             payload = bytes(5) + payload
         if padding:
-            flags |= frames.PADDED
+            flags |= http2.PADDED
             payload = bytes([padding]) + payload + bytes(padding)
-        whole = frame(frames.HEADERS, flags, stream, payload)
+        whole = frame(http2.HEADERS, flags, stream, payload)
         for index, piece in enumerate(cut[1:], start=2):
-            last = frames.END_HEADERS if index == len(cut) else 0
-            whole += frame(frames.CONTINUATION, last, stream, piece)
+            last = http2.END_HEADERS if index == len(cut) else 0
+            whole += frame(http2.CONTINUATION, last, stream, piece)
         return whole
 
     def request(self, stream: int, path: str = INFER, *, ended: bool = False) -> bytes:
@@ -62,16 +62,16 @@ class End:
 
 
 def data(stream: int, payload: bytes, *, ended: bool = False, padding: int | None = None) -> bytes:
-    flags = frames.END_STREAM if ended else 0
+    flags = http2.END_STREAM if ended else 0
     if padding is not None:
-        flags |= frames.PADDED
+        flags |= http2.PADDED
         payload = bytes([padding]) + payload + bytes(padding)
-    return frame(frames.DATA, flags, stream, payload)
+    return frame(http2.DATA, flags, stream, payload)
 
 
 def greeting(*pairs: tuple[int, int]) -> bytes:
     payload = b"".join(struct.pack(">HI", *pair) for pair in pairs)
-    return frame(frames.SETTINGS, 0, 0, payload)
+    return frame(http2.SETTINGS, 0, 0, payload)
 
 
 def opening() -> bytes:

@@ -15,6 +15,17 @@ from hpack.exceptions import HPACKError
 from hpack.huffman_table import decode_huffman
 from hpack.table import HeaderTable
 
+from modelmonitor.collector.http2 import (
+    ENTRY_OVERHEAD,
+    FIRST_TABLE,
+    HUFFMAN,
+    INDEXED,
+    INSERTED,
+    RESIZED,
+    MalformedBlockError,
+    integer,
+    least_length,
+)
 from modelmonitor.collector.observer.headers import (
     KEPT_HEADERS,
     MAX_KEPT_PATH,
@@ -25,25 +36,12 @@ from modelmonitor.collector.observer.headers import (
     path_of,
 )
 
-FIRST_TABLE: Final = 4096
-"""Bytes of a table before its sender announces another size (RFC 9113 §6.5.2). Changes are part of
-the header blocks (RFC 7541 §6.3), so SETTINGS need not be read."""
 MAX_TABLE: Final = 64 * 1024
 """Bytes of a connection's table in one direction; entries beyond are unknown."""
 MAX_REMEMBERED: Final = 16
 """Blocks of one direction whose meaning is kept."""
 MAX_REMEMBERED_BLOCK: Final = 512
 
-_INDEXED: Final = 0x80
-_INSERTED: Final = 0x40
-_RESIZED: Final = 0x20
-_HUFFMAN: Final = 0x80
-_MORE: Final = 0x80
-"""Of a byte of a number: another one follows."""
-_ENTRY_OVERHEAD: Final = 32
-_LONGEST_CODE: Final = 30
-"""Bits that Huffman coding takes for one byte at most (RFC 7541 appendix B)."""
-_LONGEST_SHIFT: Final = 28
 _SAID: Final = frozenset({b":method", b":path", b":status", b"grpc-status"})
 _WANTED: Final = KEPT_HEADERS | _SAID
 _STATUS_DIGITS: Final = 3
@@ -119,7 +117,7 @@ class BlockReader:
         self._changed = False
         try:
             fields = _fields(tuple(self._decode(block).items()))
-        except (HPACKError, IndexError) as error:
+        except (HPACKError, MalformedBlockError, IndexError) as error:
             raise UnreadableError from error
         if self._changed:
             self._remembered.clear()
@@ -135,14 +133,14 @@ class BlockReader:
         at, end = 0, len(block)
         while at < end:
             first = block[at]
-            if first & _INDEXED:
-                index, at = _integer(block, at, 0x7F)
+            if first & INDEXED:
+                index, at = integer(block, at, 0x7F)
                 entry = self._entry(index)
-            elif first & _INSERTED:
+            elif first & INSERTED:
                 entry, at = self._literal(block, at, 0x3F)
                 self._insert(entry)
-            elif first & _RESIZED:
-                limit, at = _integer(block, at, 0x1F)
+            elif first & RESIZED:
+                limit, at = integer(block, at, 0x1F)
                 self._resize(limit)
                 continue
             else:
@@ -161,7 +159,7 @@ class BlockReader:
         return self._entries[-index] if index <= len(self._entries) else _UNKNOWN
 
     def _literal(self, block: bytes, at: int, mask: int) -> tuple[Entry, int]:
-        index, at = _integer(block, at, mask)
+        index, at = integer(block, at, mask)
         if index:
             name = self._entry(index).name
         else:
@@ -189,29 +187,14 @@ class BlockReader:
 
 def _least_size(entry: Entry) -> int:
     length = len(entry.value)
-    clear = length * 8 // _LONGEST_CODE if entry.coded else length
-    return _ENTRY_OVERHEAD + len(entry.name) + clear
-
-
-def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Return a number with a prefix of these bits, and where it ends (RFC 7541 §5.1)."""
-    value = block[at] & mask
-    at += 1
-    if value < mask:
-        return value, at
-    for shift in range(0, _LONGEST_SHIFT + 1, 7):
-        byte = block[at]
-        at += 1
-        value += (byte & 0x7F) << shift
-        if byte < _MORE:
-            return value, at
-    raise UnreadableError
+    clear = least_length(length) if entry.coded else length
+    return ENTRY_OVERHEAD + len(entry.name) + clear
 
 
 def _string(block: bytes, at: int) -> tuple[bytes, bool, int]:
     """Return a string as it is written, whether it is coded, and where it ends (§5.2)."""
-    coded = block[at] >= _HUFFMAN
-    length, start = _integer(block, at, 0x7F)
+    coded = block[at] >= HUFFMAN
+    length, start = integer(block, at, 0x7F)
     end = start + length
     if end > len(block):
         raise UnreadableError

@@ -8,24 +8,27 @@ import struct
 from typing import Final, Protocol
 
 from modelmonitor.collector.handover import HTTP2_PREFACE
+from modelmonitor.collector.http2 import (
+    BLOCKS,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADERS,
+    LENGTHS,
+    PADDED,
+    PING,
+    PRIORITY,
+    PUSH_PROMISE,
+    RST_STREAM,
+    SETTINGS,
+    STREAM,
+    WINDOW_UPDATE,
+    WITH_PRIORITY,
+)
 from modelmonitor.collector.observer.bodies import BodyKeeper
 from modelmonitor.collector.observer.headers import UnreadableError
-
-DATA: Final = 0
-HEADERS: Final = 1
-PRIORITY: Final = 2
-RST_STREAM: Final = 3
-SETTINGS: Final = 4
-PUSH_PROMISE: Final = 5
-PING: Final = 6
-GOAWAY: Final = 7
-WINDOW_UPDATE: Final = 8
-CONTINUATION: Final = 9
-
-END_STREAM: Final = 0x1
-END_HEADERS: Final = 0x4
-PADDED: Final = 0x8
-WITH_PRIORITY: Final = 0x20
 
 MAX_BLOCK: Final = 32 * 1024
 """Bytes of a header block, compressed."""
@@ -35,14 +38,11 @@ bytes that would announce more, TLS among them."""
 
 _HEAD: Final = struct.Struct(">BHBBI")
 HEAD_BYTES: Final = _HEAD.size
-_STREAM: Final = 0x7FFF_FFFF
 _PRIORITY_BYTES: Final = 5
 _STREAM_BYTES: Final = 4
 """Of a stream's number in a payload."""
-_LENGTHS: Final = {PRIORITY: 5, RST_STREAM: 4, PING: 8, WINDOW_UPDATE: 4}
 _OF_CONNECTION: Final = frozenset({SETTINGS, PING, GOAWAY})
 _OF_STREAM: Final = frozenset({DATA, HEADERS, PRIORITY, RST_STREAM, PUSH_PROMISE, CONTINUATION})
-_BLOCKS: Final = frozenset({HEADERS, PUSH_PROMISE, CONTINUATION})
 _GOAWAY_READ: Final = 8
 """Bytes of a GOAWAY that matter: the last stream and the code; what follows is for people."""
 
@@ -75,8 +75,8 @@ def looks_like_frames(data: bytes) -> bool:
     return bool(
         kind <= CONTINUATION
         and length <= MAX_GUESSED
-        and length == _LENGTHS.get(kind, length)
-        and stream <= _STREAM
+        and length == LENGTHS.get(kind, length)
+        and stream <= STREAM
         and (stream == 0 if kind in _OF_CONNECTION else stream > 0 or kind == WINDOW_UPDATE)
     )
 
@@ -163,7 +163,7 @@ class FrameWalker:
             return -1
         high, low, kind, flags, stream = _HEAD.unpack_from(data, position)
         length: int = high << 16 | low
-        stream &= _STREAM
+        stream &= STREAM
         self._check(kind, stream, length)
         if kind == DATA:
             if flags & PADDED or available < length:
@@ -176,7 +176,7 @@ class FrameWalker:
             return -1
         after = start + needed
         self._skipped = length - needed
-        if needed or kind in _BLOCKS:
+        if needed or kind in BLOCKS:
             self._control(kind, flags, stream, data[start:after])
         return after
 
@@ -185,14 +185,14 @@ class FrameWalker:
             raise UnreadableError
         if stream == 0 if kind in _OF_STREAM else stream != 0 and kind in _OF_CONNECTION:
             raise UnreadableError
-        if length != _LENGTHS.get(kind, length):
+        if length != LENGTHS.get(kind, length):
             raise UnreadableError
 
     def _control(self, kind: int, flags: int, stream: int, payload: bytes) -> None:
         if kind == RST_STREAM:
             self._receiver.reset(stream, int.from_bytes(payload, "big"))
         elif kind == GOAWAY:
-            self._receiver.going_away(int.from_bytes(payload[:_STREAM_BYTES], "big") & _STREAM)
+            self._receiver.going_away(int.from_bytes(payload[:_STREAM_BYTES], "big") & STREAM)
         else:
             self._headers(kind, flags, stream, payload)
 
@@ -251,7 +251,7 @@ class FrameWalker:
 
 def _needed(kind: int, length: int) -> int:
     """Return how many bytes of a frame's payload are needed at once."""
-    if kind in _BLOCKS:
+    if kind in BLOCKS:
         if length > MAX_BLOCK:
             raise UnreadableError
         return length

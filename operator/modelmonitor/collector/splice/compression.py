@@ -12,10 +12,18 @@ referred to, and the reader's own table lets them go.
 
 from typing import Final, NamedTuple
 
-FIRST_SIZE: Final = 4096
-"""Of a table, in HPACK's own measure, until the sender announces another (RFC 7540 §6.5.2)."""
-ENTRY_OVERHEAD: Final = 32
-"""HPACK counts an entry as the lengths of name and value and this (RFC 7541 §4.1)."""
+from modelmonitor.collector.http2 import (
+    ENTRY_OVERHEAD,
+    FIRST_TABLE,
+    HUFFMAN,
+    INDEXED,
+    INSERTED,
+    RESIZED,
+    MalformedBlockError,
+    integer,
+    least_length,
+)
+
 MAX_KEPT: Final = 32 * 1024
 """Bytes of one table; a larger one is not known any more."""
 MAX_KEPT_OF_ALL: Final = 4 * 1024 * 1024
@@ -24,26 +32,15 @@ BLOCK_BYTES: Final = 8 * 1024
 """A replayed header block becomes no longer, unless by a single entry."""
 
 _STATIC_ENTRIES: Final = 61
-_INDEXED: Final = 0x80
-_INSERTED: Final = 0x40
-_RESIZED: Final = 0x20
 _LONG_INDEX: Final = 0xFF
 """A reference that takes more than this byte."""
-_HUFFMAN: Final = 0x80
 _SHORT: Final = 0x7F
 """Of a string's first byte: the length, if it is less."""
-_LONGEST_SHIFT: Final = 28
-_LONGEST_CODE: Final = 30
-"""Bits that Huffman coding takes for one byte at most (RFC 7541 appendix B)."""
 _PYTHON_OVERHEAD: Final = 100
 """Bytes that an entry takes beside its own, about."""
 
 WITHOUT_CHANGE: Final = bytes(range(0x80, 0xFF))
 """A block of only these bytes refers to entries and adds none: each is a whole reference."""
-
-
-class MalformedBlockError(ValueError):
-    """Bytes that are no header block."""
 
 
 class Memory:
@@ -72,7 +69,7 @@ class CompressionTable:
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
         self._entries: list[_Entry] = []
-        self._size = FIRST_SIZE
+        self._size = FIRST_TABLE
         self._least = 0
         self._taken = 0
         self.known = True
@@ -96,8 +93,8 @@ class CompressionTable:
     def replay(self) -> list[bytes]:
         """Return header blocks that bring an empty table to where this one is."""
         blocks, block = [], b""
-        if self._size != FIRST_SIZE:
-            block = _encoded(_RESIZED, 0x1F, self._size)
+        if self._size != FIRST_TABLE:
+            block = _encoded(RESIZED, 0x1F, self._size)
         for entry in self._entries:
             block += entry.name + entry.value
             if len(block) > BLOCK_BYTES:
@@ -115,18 +112,18 @@ class CompressionTable:
         at, end = 0, len(block)
         while at < end:
             first = block[at]
-            if first & _INDEXED:
+            if first & INDEXED:
                 if first != _LONG_INDEX:
                     at += 1
                 else:
-                    _, at = _integer(block, at, 0x7F)
-            elif first & _INSERTED:
+                    _, at = integer(block, at, 0x7F)
+            elif first & INSERTED:
                 at = self._insert(block, at)
-            elif first & _RESIZED:
-                self._size, at = _integer(block, at, 0x1F)
+            elif first & RESIZED:
+                self._size, at = integer(block, at, 0x1F)
                 self._evict()
             else:
-                index, at = _integer(block, at, 0x0F)
+                index, at = integer(block, at, 0x0F)
                 if not index:
                     at, _ = _past_string(block, at)
                 at, _ = _past_string(block, at)
@@ -134,7 +131,7 @@ class CompressionTable:
             raise MalformedBlockError("a header block ends in the middle of a value")
 
     def _insert(self, block: bytes, start: int) -> int:
-        index, at = _integer(block, start, 0x3F)
+        index, at = integer(block, start, 0x3F)
         least = ENTRY_OVERHEAD
         if not index:
             at, length = _past_string(block, at)
@@ -168,39 +165,21 @@ class CompressionTable:
             self._memory.used -= entry.taken
 
 
-def _integer(block: bytes, at: int, mask: int) -> tuple[int, int]:
-    """Return a number with a prefix of these bits, and where it ends (RFC 7541 §5.1)."""
-    value = block[at] & mask
-    at += 1
-    if value < mask:
-        return value, at
-    shift = 0
-    while True:
-        byte = block[at]
-        at += 1
-        value += (byte & 0x7F) << shift
-        if not byte & 0x80:
-            return value, at
-        shift += 7
-        if shift > _LONGEST_SHIFT:
-            raise MalformedBlockError("a number in a header block has no end")
-
-
 def _past_string(block: bytes, at: int) -> tuple[int, int]:
     """Return where a string ends, and its length or less (RFC 7541 §5.2)."""
     first = block[at]
-    coded, length = first & _HUFFMAN, first & _SHORT
+    coded, length = first & HUFFMAN, first & _SHORT
     at += 1
     if length == _SHORT:
-        length, at = _integer(block, at - 1, _SHORT)
+        length, at = integer(block, at - 1, _SHORT)
     end = at + length
     if end > len(block):
         raise MalformedBlockError("a header block ends in the middle of a string")
-    return end, (length * 8 // _LONGEST_CODE if coded else length)
+    return end, (least_length(length) if coded else length)
 
 
 def _encoded(prefix: int, mask: int, value: int) -> bytes:
-    """Return a number behind a prefix: what `_integer` reads."""
+    """Return a number behind a prefix: what `integer` reads."""
     if value < mask:
         return bytes((prefix | value,))
     encoded = bytearray((prefix | mask,))

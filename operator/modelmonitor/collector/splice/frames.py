@@ -8,32 +8,30 @@ import struct
 from typing import Final
 
 from modelmonitor.collector.handover import HTTP2_PREFACE, Kind
-from modelmonitor.collector.splice.compression import (
-    CompressionTable,
+from modelmonitor.collector.http2 import (
+    BLOCKS,
+    CONTINUATION,
+    DATA,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    LENGTHS,
+    PADDED,
+    PUSH_PROMISE,
+    SETTINGS,
+    STREAM,
+    WITH_PRIORITY,
     MalformedBlockError,
-    Memory,
 )
+from modelmonitor.collector.splice.compression import CompressionTable, Memory
 
-DATA: Final = 0
-HEADERS: Final = 1
-SETTINGS: Final = 4
-PUSH_PROMISE: Final = 5
-CONTINUATION: Final = 9
-END_STREAM: Final = 0x1
-END_HEADERS: Final = 0x4
-PADDED: Final = 0x8
-PRIORITY: Final = 0x20
 HEAD: Final = struct.Struct(">IBI")
 """Length and type in one number, flags, stream."""
 MAX_BLOCK: Final = 256 * 1024
 """Bytes of a header block; a longer one makes no sense."""
 
-_BLOCKS: Final = frozenset({HEADERS, PUSH_PROMISE, CONTINUATION})
-_LENGTHS: Final = {2: 5, 3: 4, 6: 8, 8: 4}
-"""Of PRIORITY, RST_STREAM, PING and WINDOW_UPDATE, by type."""
 _SETTING: Final = 6
 """Bytes of one setting."""
-_STREAM: Final = 0x7FFF_FFFF
 _REPLAY_STREAM: Final = 1
 
 
@@ -95,11 +93,11 @@ class Direction:
         while offset + HEAD.size <= end:
             word, flags, stream = HEAD.unpack_from(data, offset)
             after = offset + HEAD.size + (word >> 8)
-            if after > end and word & 0xFF in _BLOCKS:
+            if after > end and word & 0xFF in BLOCKS:
                 break
             if word & 0xFF or self._block is not None:
                 self._frame(word, flags, stream, data[offset + HEAD.size : after])
-            elif not stream & _STREAM:
+            elif not stream & STREAM:
                 raise NoFramesError("DATA without a stream")
             offset = after
         self._rest = max(0, offset - end)
@@ -171,10 +169,10 @@ class Direction:
         while not self._rest and end - offset >= HEAD.size:
             word, flags, stream = HEAD.unpack_from(data, offset)
             after = offset + HEAD.size + (word >> 8)
-            if word & 0xFF in _BLOCKS and after > end:
+            if word & 0xFF in BLOCKS and after > end:
                 break
             if leave_out and not given and self._leave_out(word, flags, stream):
-                streams.add(stream & _STREAM)
+                streams.add(stream & STREAM)
                 if after <= end:
                     self._end_left_out(kept)
             else:
@@ -201,7 +199,7 @@ class Direction:
 
     def _leave_out(self, word: int, flags: int, stream: int) -> bool:
         """Return whether a frame is left out of the copy: one of DATA that is not empty."""
-        if word & 0xFF or not word >> 8 or not stream & _STREAM or self._block is not None:
+        if word & 0xFF or not word >> 8 or not stream & STREAM or self._block is not None:
             return False
         self._left_out = True
         self._ending = HEAD.pack(DATA, END_STREAM, stream) if flags & END_STREAM else b""
@@ -220,10 +218,10 @@ class Direction:
 
     def _frame(self, word: int, flags: int, stream: int, payload: bytes) -> None:
         """Follow a frame; its payload is whole where it is a part of a header block."""
-        kind, length, stream = word & 0xFF, word >> 8, stream & _STREAM
+        kind, length, stream = word & 0xFF, word >> 8, stream & STREAM
         if self._block is not None and kind != CONTINUATION:
             raise NoFramesError("a header block is interrupted")
-        if kind == DATA or kind in _BLOCKS:
+        if kind == DATA or kind in BLOCKS:
             if not stream:
                 raise NoFramesError(f"a frame of type {kind} without a stream")
             if kind != DATA:
@@ -231,7 +229,7 @@ class Direction:
         elif kind == SETTINGS:
             if length % _SETTING or stream:
                 raise NoFramesError("SETTINGS that are none")
-        elif _LENGTHS.get(kind, length) != length:
+        elif LENGTHS.get(kind, length) != length:
             raise NoFramesError(f"a frame of type {kind} with {length} bytes")
 
     def _headers(self, kind: int, flags: int, payload: bytes) -> None:
@@ -241,7 +239,7 @@ class Direction:
             payload = self._block + payload
             if len(payload) > MAX_BLOCK:
                 raise NoFramesError("a header block without end")
-        elif flags & (PADDED | PRIORITY) or kind == PUSH_PROMISE:
+        elif flags & (PADDED | WITH_PRIORITY) or kind == PUSH_PROMISE:
             payload = _fragment(kind, flags, payload)
         if not flags & END_HEADERS:
             self._block = payload
@@ -262,7 +260,7 @@ def _fragment(kind: int, flags: int, payload: bytes) -> bytes:
         start, end = 1, end - payload[0]
     if kind == PUSH_PROMISE:
         start += 4
-    elif flags & PRIORITY:
+    elif flags & WITH_PRIORITY:
         start += 5
     if start > end:
         raise NoFramesError("more padding than frame")
