@@ -8,8 +8,11 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says something of the machine and its other work, nothing of the code.
-settings.register_profile("shared-machine", deadline=None)
-settings.load_profile("shared-machine")
+# The examples are the same in every run, so that a change is judged by what it changed;
+# HYPOTHESIS_PROFILE=explore looks for new ones.
+settings.register_profile("explore", deadline=None)
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "same"))
 
 # A real API server, and a real cluster, for whoever asks for them.
 pytest_plugins = ["tests.cluster.fixtures"]
