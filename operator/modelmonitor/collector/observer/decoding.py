@@ -82,6 +82,7 @@ class Interpreter:
             ),
         )
         """What is looked for in messages."""
+        self._has_inputs = bool(self.schema.inputs)
 
     def concerns(self, exchange: Exchange) -> bool:
         """Return whether a request is for the monitored model, or for none by name.
@@ -89,8 +90,7 @@ class Interpreter:
         Where the body names the model, it is known only when the request is complete; until then
         the request may concern.
         """
-        model = self._target(exchange).model
-        return not self._model or not model or model == self._model
+        return self._is_ours(self._target(exchange))
 
     def wants(self, exchange: Exchange) -> bool:
         """Return whether a request's bodies are to be kept: to be decoded, or to name the model."""
@@ -101,8 +101,12 @@ class Interpreter:
     def samples(self, exchange: Exchange) -> bool:
         """Return whether a request's bodies are to be decoded."""
         target = self._target(exchange)
-        readable = bool(self.schema.inputs) or _generates(target)
-        return readable and target.inference and self.concerns(exchange) and self._drawn(exchange)
+        return (
+            target.inference
+            and (self._has_inputs or _generates(target))
+            and self._is_ours(target)
+            and (self._ratio >= 1.0 or self._drawn(exchange))
+        )
 
     def decode(self, exchange: Exchange) -> Decoded:
         """Return the rows of a sampled request that succeeded.
@@ -158,15 +162,16 @@ class Interpreter:
                 exchange.path,
                 exchange.headers.get(b"content-type", b""),
             )
-        if self._model and target.model_within and exchange.request_complete:
+        if target.model_within and self._model and exchange.request_complete:
             model = _model_within(target, exchange)
             target = exchange.target = target._replace(model=model, model_within=False)
         return target
 
+    def _is_ours(self, target: Target) -> bool:
+        return not self._model or not target.model or target.model == self._model
+
     def _drawn(self, exchange: Exchange) -> bool:
         """Draw by a hash of the request's id, so that a retried request is drawn again."""
-        if self._ratio >= 1.0:
-            return True
         identity = exchange.headers.get(b"x-request-id") or exchange.headers.get(b"ce-id")
         if identity is None:
             identity = b"%d:%d:%d" % (exchange.port, exchange.connection, exchange.number)

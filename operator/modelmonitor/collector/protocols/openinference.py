@@ -106,7 +106,7 @@ def _parted(content: bytes, headers: Mapping[bytes, bytes]) -> tuple[bytes, "_Ra
     """Return the JSON of a body, and what follows it."""
     announced = headers.get(HEAD_LENGTH)
     if announced is None:
-        return content, _Raw(b"")
+        return content, _NO_RAW
     if not announced.isdigit() or len(announced) > _MAX_DIGITS or int(announced) > len(content):
         raise UndecodableError(Undecodable.BINARY)
     length = int(announced)
@@ -127,6 +127,10 @@ class _Raw:
         start = self._position
         self._position += size
         return self._content[start : self._position]
+
+
+_NO_RAW: Final = _Raw(b"")
+"""Of a body without the extension; nothing but nothing can be taken of it."""
 
 
 def _tensor(tensor: _Tensor, raw: _Raw, reason: Undecodable) -> Tensor:
