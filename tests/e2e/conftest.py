@@ -62,8 +62,8 @@ def release(kube: Kube, platform: Local, images: Images) -> Release:
 
 
 @pytest.fixture
-def room(kube: Kube, images: Images) -> Iterator[Room]:
-    """Return a namespace whose pods may be injected; it is removed after the test."""
+def room(kube: Kube, images: Images, release: Release) -> Iterator[Room]:
+    """Return a namespace where the installed chart injects; it is removed after the test."""
     name = f"e2e-{uuid.uuid4().hex[:8]}"
     kube.apply(
         {

@@ -88,7 +88,7 @@ def test_a_collector_that_exits_at_once(room: Room, kube: Kube, release: Release
     assert_paused(room, "CollectorCrashing", "CollectorNotStarting")
 
 
-def test_a_full_quota(room: Room, kube: Kube, release: Release) -> None:
+def test_a_full_quota(room: Room, kube: Kube) -> None:
     watched(room, kube)
     # Room for the plain pods and the one of the rollout's surge (64Mi each), not for collectors.
     hard = {"requests.memory": f"{64 * (REPLICAS + 1)}Mi"}
@@ -105,7 +105,7 @@ def test_a_full_quota(room: Room, kube: Kube, release: Release) -> None:
     assert_paused(room, "QuotaExceeded")
 
 
-def test_a_limit_range(room: Room, kube: Kube, release: Release) -> None:
+def test_a_limit_range(room: Room, kube: Kube) -> None:
     watched(room, kube)
     kube.apply(
         {

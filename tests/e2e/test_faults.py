@@ -58,7 +58,7 @@ RETRAINING: dict[str, Any] = {
     ids=["target", "port", "baseline", "job-template"],
 )
 def test_what_is_missing_is_said_with_its_fix(
-    room: Room, kube: Kube, release: Release, spec: dict[str, Any], reason: str, fix: str
+    room: Room, kube: Kube, spec: dict[str, Any], reason: str, fix: str
 ) -> None:
     room.deploy(Model(delay=0))
     kube.apply(monitor_body(room.name, **spec))
@@ -68,9 +68,7 @@ def test_what_is_missing_is_said_with_its_fix(
     print(condition(monitor, "Ready")[2])
 
 
-def test_a_monitor_is_ready_as_soon_as_its_target_appears(
-    room: Room, kube: Kube, release: Release
-) -> None:
+def test_a_monitor_is_ready_as_soon_as_its_target_appears(room: Room, kube: Kube) -> None:
     kube.apply(monitor_body(room.name))
     room.wait_for("TargetNotFound", has("Stalled", "True", "TargetNotFound"))
     room.deploy(Model(delay=0))
@@ -78,9 +76,7 @@ def test_a_monitor_is_ready_as_soon_as_its_target_appears(
     assert condition(monitor, "Stalled") == ("", "", "")
 
 
-def test_pods_without_the_named_port_are_admitted_untouched(
-    room: Room, kube: Kube, release: Release
-) -> None:
+def test_pods_without_the_named_port_are_admitted_untouched(room: Room, kube: Kube) -> None:
     kube.apply(monitor_body(room.name, collection={"ports": [{"name": "http"}]}))
     room.deploy(Model(delay=0, port_name="web"))
     (pod,) = room.pods()
@@ -114,7 +110,7 @@ def answered_more(report: LoadReport, count: int) -> None:
 
 
 def test_a_dead_observer_fails_no_request_and_observation_comes_back(
-    room: Room, kube: Kube, release: Release
+    room: Room, kube: Kube
 ) -> None:
     url = serving(room, kube)
     (pod,) = room.pods()
@@ -130,9 +126,7 @@ def test_a_dead_observer_fails_no_request_and_observation_comes_back(
     assert (fresh.failed, pooled.failed) == (0, 0)
 
 
-def test_pods_start_without_the_webhook_and_the_monitor_tells(
-    room: Room, kube: Kube, release: Release
-) -> None:
+def test_pods_start_without_the_webhook_and_the_monitor_tells(room: Room, kube: Kube) -> None:
     room.deploy(Model(delay=0))
     kube.apply(monitor_body(room.name))
     room.wait_for("Ready", has("Ready", "True"))
@@ -159,7 +153,7 @@ def test_pods_start_without_the_webhook_and_the_monitor_tells(
 
 
 def test_undecodable_bodies_are_counted_and_harm_nobody(
-    room: Room, kube: Kube, release: Release, two_inputs: dict[str, Any]
+    room: Room, kube: Kube, two_inputs: dict[str, Any]
 ) -> None:
     metadata = {"name": "nowhere", "namespace": room.name}
     kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": two_inputs})

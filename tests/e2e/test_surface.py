@@ -6,7 +6,6 @@ import re
 import pytest
 
 from tests.e2e.kit import Kube, Model, Room, monitor_body
-from tests.e2e.release import Release
 from tests.support.kstatus import compute_status
 from tests.support.load import Traffic, running_load
 from tests.support.waiting import wait_until
@@ -14,7 +13,7 @@ from tests.support.waiting import wait_until
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 
-def test_kubectl_is_understood_at_a_glance(room: Room, kube: Kube, release: Release) -> None:
+def test_kubectl_is_understood_at_a_glance(room: Room, kube: Kube) -> None:
     room.deploy(Model(delay=0))
     kube.apply(monitor_body(room.name))
     kube("wait", "--for=condition=Ready", "mm/monitor", "-n", room.name, "--timeout=60s")
@@ -38,9 +37,7 @@ def test_kubectl_is_understood_at_a_glance(room: Room, kube: Kube, release: Rele
         assert word in text, word
 
 
-def test_every_status_of_a_monitors_life_conforms_to_kstatus(
-    room: Room, kube: Kube, release: Release
-) -> None:
+def test_every_status_of_a_monitors_life_conforms_to_kstatus(room: Room, kube: Kube) -> None:
     seen: list[str] = []
 
     def status_is(expected: str) -> bool:
@@ -68,7 +65,7 @@ def test_every_status_of_a_monitors_life_conforms_to_kstatus(
     assert "Unknown" not in seen
 
 
-def test_nothing_that_the_user_owns_is_edited(room: Room, kube: Kube, release: Release) -> None:
+def test_nothing_that_the_user_owns_is_edited(room: Room, kube: Kube) -> None:
     room.deploy(Model(delay=0))
 
     def owned() -> str:

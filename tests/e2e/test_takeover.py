@@ -18,11 +18,10 @@ from tests.e2e.kit import (
     monitor_body,
     stored_requests,
 )
-from tests.e2e.release import Release
 from tests.support.load import Traffic, running_load
 from tests.support.waiting import wait_until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("release")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 RATE = 50.0
 SWAP = {"type": "Swap", "swap": {"variable": "PORT"}}
@@ -86,7 +85,7 @@ def phase(monitor: Body) -> str:
     return found
 
 
-def test_the_doctor_says_what_will_happen(room: Room, kube: Kube, release: Release) -> None:
+def test_the_doctor_says_what_will_happen(room: Room, kube: Kube) -> None:
     room.deploy(Model(target_port=8080))
     kube.apply(watched(room))
     room.wait_for("judged", lambda monitor: condition(monitor, "Ready")[0])
