@@ -16,13 +16,13 @@ from modelmonitor.core.panes import (
     Traffic,
     columns_of,
     in_cells_of,
-    is_sound,
     sum_columns,
     sum_traffic,
     traffic_of,
     without_details,
 )
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole
+from modelmonitor.core.soundness import is_sound
 from modelmonitor.core.wire.pane import (
     ColumnCounts,
     GenerationCounts,

@@ -6,7 +6,8 @@ from typing import Final
 import numpy as np
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.api.v1alpha1.metrics import DistanceOptions, DistanceStatistic, Metric
+from modelmonitor.api.v1alpha1.metric_options import DistanceOptions, DistanceStatistic
+from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.drift_plan import envelope_for
 from modelmonitor.core.judging import Measurement, Refusal, judged, too_few, unknown, words_of
 from modelmonitor.core.profile import ColumnProfile

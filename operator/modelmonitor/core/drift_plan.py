@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
-from modelmonitor.api.v1alpha1.metrics import DriftOptions
+from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
 from modelmonitor.core.panes import ColumnTotals
 from modelmonitor.core.profile import ColumnProfile, Envelope, Profile

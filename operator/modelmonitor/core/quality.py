@@ -6,7 +6,8 @@ from statistics import NormalDist
 from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.api.v1alpha1.metrics import DataQualityCheck, DataQualityOptions, Metric
+from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck, DataQualityOptions
+from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.thresholds import Operator
 from modelmonitor.core.judging import (
     Measurement,

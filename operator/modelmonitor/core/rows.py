@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.api.v1alpha1.metrics import ColumnGroup, ColumnSelector, Metric
+from modelmonitor.api.v1alpha1.metric_options import ColumnGroup, ColumnSelector
+from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.judging import Refusal, undecoded, unwatched
 from modelmonitor.core.panes import (
     NOTHING,

@@ -4,13 +4,8 @@ from collections.abc import Sequence
 
 from modelmonitor.api.v1alpha1.base import parse_decimal
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.api.v1alpha1.metrics import (
-    ErrorRatioOptions,
-    LatencyOf,
-    LatencyOptions,
-    Metric,
-    MetricType,
-)
+from modelmonitor.api.v1alpha1.metric_options import ErrorRatioOptions, LatencyOf, LatencyOptions
+from modelmonitor.api.v1alpha1.metrics import Metric, MetricType
 from modelmonitor.core.judging import (
     Measurement,
     Refusal,

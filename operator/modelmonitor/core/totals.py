@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from modelmonitor.core.panes import LARGEST_COUNT
+from modelmonitor.core.soundness import LARGEST_COUNT
 from modelmonitor.core.wire.pane import Pane
 
 RECENT: Final = 10_000

@@ -13,7 +13,8 @@ from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.panes import ColumnTotals, Traffic, is_sound, sum_traffic, traffic_of
+from modelmonitor.core.panes import ColumnTotals, Traffic, sum_traffic, traffic_of
+from modelmonitor.core.soundness import is_sound
 from modelmonitor.core.wire.pane import Pane, Undecodable
 
 COVERAGE_FLOOR: Final = 0.9

@@ -5,48 +5,29 @@ A type is in the enum only when the operator can judge it.
 """
 
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Final
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from modelmonitor.api.v1alpha1.base import (
-    STATUS_CODE_PATTERN,
     ApiModel,
-    ColumnName,
-    DecimalString,
     DurationString,
     ObjectName,
-    distinct,
-    list_set,
     parse_decimal,
     parse_duration,
 )
+from modelmonitor.api.v1alpha1.metric_options import (
+    Comparison,
+    DataQualityOptions,
+    DistanceOptions,
+    DriftOptions,
+    ErrorRatioOptions,
+    EstimatedPerformanceOptions,
+    LatencyOptions,
+    StatisticOptions,
+)
 from modelmonitor.api.v1alpha1.rules import RuleReason, rule
-from modelmonitor.api.v1alpha1.thresholds import Operator, Threshold, ValueRange
-
-__all__ = [
-    "DATA_TYPES",
-    "ColumnGroup",
-    "ColumnSelector",
-    "CompareAs",
-    "CompareTo",
-    "Comparison",
-    "DataQualityCheck",
-    "DataQualityOptions",
-    "DistanceOptions",
-    "DistanceStatistic",
-    "DriftOptions",
-    "DriftTolerance",
-    "ErrorRatioOptions",
-    "LatencyOf",
-    "LatencyOptions",
-    "Metric",
-    "MetricType",
-    "NoDataPolicy",
-    "Operator",
-    "Threshold",
-    "ValueRange",
-]
+from modelmonitor.api.v1alpha1.thresholds import Threshold
 
 
 class MetricType(StrEnum):
@@ -58,10 +39,25 @@ class MetricType(StrEnum):
     DATA_QUALITY = "DataQuality"
     DRIFT = "Drift"
     DISTANCE = "Distance"
+    STATISTIC = "Statistic"
+    ESTIMATED_PERFORMANCE = "EstimatedPerformance"
 
 
-DATA_TYPES: Final = frozenset({MetricType.DATA_QUALITY, MetricType.DRIFT, MetricType.DISTANCE})
+DATA_TYPES: Final = frozenset(
+    {
+        MetricType.DATA_QUALITY,
+        MetricType.DRIFT,
+        MetricType.DISTANCE,
+        MetricType.STATISTIC,
+        MetricType.ESTIMATED_PERFORMANCE,
+    }
+)
 """Types that look at columns and therefore need a baseline."""
+
+COMPARABLE_TYPES: Final = frozenset(
+    {MetricType.DATA_QUALITY, MetricType.STATISTIC, MetricType.ESTIMATED_PERFORMANCE}
+)
+"""Types whose value may be compared with a reference before the threshold is applied."""
 
 RATIO_TYPES: Final = frozenset({MetricType.ERROR_RATIO, MetricType.DATA_QUALITY})
 """Types whose value is a share, 0 to 1."""
@@ -78,188 +74,6 @@ class NoDataPolicy(StrEnum):
     IGNORE = "Ignore"
 
 
-class ColumnGroup(StrEnum):
-    """A group of columns of the baseline profile."""
-
-    INPUTS = "Inputs"
-    OUTPUTS = "Outputs"
-    ALL = "All"
-
-
-class LatencyOf(StrEnum):
-    """Where the clock stops: it starts at the last request byte."""
-
-    RESPONSE = "Response"
-    FIRST_BYTE = "FirstByte"
-    FIRST_TOKEN = "FirstToken"
-
-
-class DataQualityCheck(StrEnum):
-    """Which share of a column's values is counted."""
-
-    MISSING_RATIO = "MissingRatio"
-    OUT_OF_RANGE_RATIO = "OutOfRangeRatio"
-    NEW_CATEGORY_RATIO = "NewCategoryRatio"
-
-
-class DistanceStatistic(StrEnum):
-    """A distance between the baseline's and the window's distribution of one column."""
-
-    PSI = "PSI"
-    JENSEN_SHANNON = "JensenShannon"
-    KOLMOGOROV_SMIRNOV = "KolmogorovSmirnov"
-
-
-class CompareTo(StrEnum):
-    """What a value is compared with before the threshold is applied."""
-
-    BASELINE = "Baseline"
-
-
-class CompareAs(StrEnum):
-    """How a value is compared: value minus reference."""
-
-    DIFFERENCE = "Difference"
-
-
-class ColumnSelector(ApiModel):
-    """Columns of the baseline profile: a group, or names; exactly one of them."""
-
-    group: ColumnGroup | None = Field(
-        default=None, description="All columns of this group of the baseline profile."
-    )
-    names: Annotated[list[ColumnName], AfterValidator(distinct)] | None = Field(
-        default=None,
-        min_length=1,
-        max_length=256,
-        description="The columns with these names.",
-        json_schema_extra=list_set(),
-    )
-
-    @rule("has(self.group) != has(self.names)", "set exactly one of group and names")
-    def _exactly_one(self) -> bool:
-        return (self.group is None) != (self.names is None)
-
-
-class LatencyOptions(ApiModel):
-    """Options of a Latency metric; its unit is the second."""
-
-    quantile: DecimalString = Field(description='Quantile between 0 and 1, for example "0.99".')
-    of: LatencyOf = Field(
-        default=LatencyOf.RESPONSE,
-        description="Response: until the last response byte; FirstByte: until the first one; "
-        "FirstToken: until the first event with text, of streamed text generation only.",
-    )
-
-    @rule(
-        "0.0 < double(self.quantile) && double(self.quantile) < 1.0",
-        'quantile must lie between 0 and 1: write for example "0.99"',
-        at=".quantile",
-    )
-    def _is_quantile(self) -> bool:
-        return 0.0 < parse_decimal(self.quantile) < 1.0
-
-
-StatusCode = Annotated[str, Field(pattern=STATUS_CODE_PATTERN, max_length=3)]
-"""An HTTP status code, or a class of them such as 5xx."""
-
-
-class ErrorRatioOptions(ApiModel):
-    """Options of an ErrorRatio metric; its unit is the ratio of requests."""
-
-    status_codes: Annotated[list[StatusCode], AfterValidator(distinct)] = Field(
-        default=["5xx"],
-        min_length=1,
-        max_length=32,
-        description="HTTP status codes that are errors: a class such as 5xx, or one code such "
-        "as 429. gRPC codes count as HTTP codes: UNKNOWN, INTERNAL and DATA_LOSS as 500, "
-        "UNIMPLEMENTED as 501, UNAVAILABLE as 503, DEADLINE_EXCEEDED as 504, INVALID_ARGUMENT, "
-        "FAILED_PRECONDITION and OUT_OF_RANGE as 400, UNAUTHENTICATED as 401, PERMISSION_DENIED "
-        "as 403, NOT_FOUND as 404, ALREADY_EXISTS and ABORTED as 409, RESOURCE_EXHAUSTED as 429, "
-        "CANCELLED as 499. A request whose connection ended without a response is always an "
-        "error.",
-        json_schema_extra=list_set(),
-    )
-
-
-class DriftTolerance(ApiModel):
-    """How large a shift may be before it matters: the largest moved share of a distribution."""
-
-    warning: DecimalString | None = Field(
-        default=None,
-        description='Shift of cumulative share, 0 to 1, that is still no Warning: "0.02".',
-    )
-    critical: DecimalString | None = Field(
-        default=None,
-        description='Shift of cumulative share, 0 to 1, that is still not Critical: "0.05".',
-    )
-
-    @rule(
-        "has(self.warning) || has(self.critical)",
-        "set at least one severity: warning or critical",
-        reason=RuleReason.REQUIRED,
-    )
-    def _has_severity(self) -> bool:
-        return self.warning is not None or self.critical is not None
-
-    @rule(
-        "(!has(self.warning) || (0.0 < double(self.warning) && double(self.warning) < 1.0))"
-        " && (!has(self.critical) || (0.0 < double(self.critical) && double(self.critical) < 1.0))",
-        'a tolerance lies between 0 and 1: write for example "0.05" for 5 % of the rows',
-    )
-    def _is_share(self) -> bool:
-        set_shares = [each for each in (self.warning, self.critical) if each is not None]
-        return all(0.0 < parse_decimal(each) < 1.0 for each in set_shares)
-
-    @rule(
-        "!has(self.warning) || !has(self.critical)"
-        " || double(self.warning) <= double(self.critical)",
-        "warning must not be stricter than critical: at most critical",
-        at=".warning",
-    )
-    def _warning_comes_first(self) -> bool:
-        if self.warning is None or self.critical is None:
-            return True
-        return parse_decimal(self.warning) <= parse_decimal(self.critical)
-
-
-class DriftOptions(ApiModel):
-    """Options of a Drift metric, judged by the false-alarm budget `spec.drift`."""
-
-    columns: ColumnSelector = Field(description="Which columns are watched.")
-    tolerance: DriftTolerance = Field(description="The shift that is tolerated, by severity.")
-
-
-class DistanceOptions(ApiModel):
-    """Options of a Distance metric."""
-
-    column: ColumnName = Field(description="The column that is watched.")
-    statistic: DistanceStatistic = Field(
-        description="PSI (natural logarithm, baseline cells), JensenShannon (distance, base 2, "
-        "0 to 1) or KolmogorovSmirnov (largest difference of cumulative shares, 0 to 1)."
-    )
-
-
-class DataQualityOptions(ApiModel):
-    """Options of a DataQuality metric; its unit is the ratio of rows, worst column counts."""
-
-    check: DataQualityCheck = Field(
-        description="MissingRatio: null, absent or not-a-number values; OutOfRangeRatio: values "
-        "below the baseline's minimum or above its maximum; NewCategoryRatio: values that the "
-        "baseline does not know."
-    )
-    columns: ColumnSelector = Field(description="Which columns are looked at.")
-
-
-class Comparison(ApiModel):
-    """What the value is compared with before the threshold is applied."""
-
-    to: CompareTo = Field(description="Baseline: the same value in the baseline profile.")
-    as_: CompareAs = Field(
-        default=CompareAs.DIFFERENCE, alias="as", description="Difference: value minus reference."
-    )
-
-
 class Metric(ApiModel):
     """One thing that is measured and judged; `type` says which member holds its options."""
 
@@ -269,7 +83,9 @@ class Metric(ApiModel):
         "Latency: a quantile of the response time in seconds; ErrorRatio: share of requests that "
         "failed, 0 to 1; DataQuality: share of rows with a flaw, 0 to 1, worst column; Drift: "
         "shift of a column's distribution against the baseline, as a share of the rows, 0 to 1; "
-        "Distance: a chosen distance of one column's distribution from the baseline's."
+        "Distance: a chosen distance of one column's distribution from the baseline's; Statistic: "
+        "a statistic of one column's values; EstimatedPerformance: how well the model does, "
+        "estimated without labels from its scores, as long as what it learned still holds."
     )
     latency: LatencyOptions | None = Field(
         default=None, description="Options of type Latency, required there."
@@ -286,8 +102,16 @@ class Metric(ApiModel):
     distance: DistanceOptions | None = Field(
         default=None, description="Options of type Distance, required there."
     )
+    statistic: StatisticOptions | None = Field(
+        default=None, description="Options of type Statistic, required there."
+    )
+    estimated_performance: EstimatedPerformanceOptions | None = Field(
+        default=None, description="Options of type EstimatedPerformance, required there."
+    )
     compare: Comparison | None = Field(
-        default=None, description="Compare the value with a reference first; type DataQuality only."
+        default=None,
+        description="Compare the value with a reference first; types DataQuality, Statistic and "
+        "EstimatedPerformance only.",
     )
     window: DurationString | None = Field(
         default=None,
@@ -347,6 +171,23 @@ class Metric(ApiModel):
         return (self.type is MetricType.DISTANCE) == (self.distance is not None)
 
     @rule(
+        "(self.type == 'Statistic') == has(self.statistic)",
+        "statistic belongs to type Statistic and is required there",
+        at=".statistic",
+    )
+    def _statistic_fits_type(self) -> bool:
+        return (self.type is MetricType.STATISTIC) == (self.statistic is not None)
+
+    @rule(
+        "(self.type == 'EstimatedPerformance') == has(self.estimatedPerformance)",
+        "estimatedPerformance belongs to type EstimatedPerformance and is required there",
+        at=".estimatedPerformance",
+    )
+    def _performance_fits_type(self) -> bool:
+        wanted = self.type is MetricType.ESTIMATED_PERFORMANCE
+        return wanted == (self.estimated_performance is not None)
+
+    @rule(
         "(self.type == 'Drift') != has(self.threshold)",
         "threshold is required, except on type Drift, which is judged by drift.tolerance and the "
         "false-alarm budget of spec.drift",
@@ -369,13 +210,13 @@ class Metric(ApiModel):
         return all(parse_decimal(each) <= 1.0 for each in values if each is not None)
 
     @rule(
-        "self.type == 'DataQuality' || !has(self.compare)",
-        "compare belongs to type DataQuality",
+        "self.type in ['DataQuality', 'Statistic', 'EstimatedPerformance'] || !has(self.compare)",
+        "compare belongs to types DataQuality, Statistic and EstimatedPerformance",
         at=".compare",
         reason=RuleReason.FORBIDDEN,
     )
     def _compare_fits_type(self) -> bool:
-        return self.type is MetricType.DATA_QUALITY or self.compare is None
+        return self.type in COMPARABLE_TYPES or self.compare is None
 
     @rule(
         "self.type != 'Drift' || !has(self.window)",

@@ -18,24 +18,13 @@ from modelmonitor.api.v1alpha1.base import (
     list_set,
     parse_duration,
 )
+from modelmonitor.api.v1alpha1.baseline import Baseline
 from modelmonitor.api.v1alpha1.collection import Collection, Source
 from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric, MetricType
 from modelmonitor.api.v1alpha1.rules import Rule, RuleReason, rule
 
 MIN_INTERVAL_SECONDS: Final = 5.0
 MAX_INTERVAL_SECONDS: Final = 3600.0
-
-
-class BaselineType(StrEnum):
-    """Where the baseline profile comes from."""
-
-    CONFIG_MAP = "ConfigMap"
-
-
-class Seasonality(StrEnum):
-    """Which cells of the baseline are compared with."""
-
-    NONE = "None"
 
 
 class Severity(StrEnum):
@@ -77,34 +66,6 @@ class TargetRef(ApiModel):
         "KServe's Standard mode."
     )
     name: SubdomainName = Field(description="Name of the workload.")
-
-
-class ConfigMapRef(ApiModel):
-    """A ConfigMap in the monitor's namespace."""
-
-    name: SubdomainName = Field(
-        description="Name of the ConfigMap; its key profile.json holds the baseline profile."
-    )
-
-
-class Baseline(ApiModel):
-    """What normal looks like; `type` says which member holds the reference."""
-
-    type: BaselineType = Field(description="Where the baseline profile comes from.")
-    config_map: ConfigMapRef | None = Field(
-        default=None, description="Reference of type ConfigMap, required there."
-    )
-    seasonality: Seasonality = Field(
-        default=Seasonality.NONE, description="None: one baseline for all hours."
-    )
-
-    @rule(
-        "(self.type == 'ConfigMap') == has(self.configMap)",
-        "configMap belongs to type ConfigMap and is required there",
-        at=".configMap",
-    )
-    def _config_map_fits_type(self) -> bool:
-        return (self.type is BaselineType.CONFIG_MAP) == (self.config_map is not None)
 
 
 class FalseAlarmInterval(ApiModel):
@@ -229,8 +190,10 @@ class ModelMonitorSpec(ApiModel):
 
     @rule(
         "has(self.baseline)"
-        " || !self.metrics.exists(m, m.type in ['DataQuality', 'Drift', 'Distance'])",
-        "baseline is required by metrics of type DataQuality, Drift and Distance",
+        " || !self.metrics.exists(m, m.type in ['DataQuality', 'Drift', 'Distance', 'Statistic',"
+        " 'EstimatedPerformance'])",
+        "baseline is required by metrics of type DataQuality, Drift, Distance, Statistic and "
+        "EstimatedPerformance",
         at=".baseline",
         reason=RuleReason.REQUIRED,
     )

@@ -217,5 +217,6 @@ class PaneBook:
                 latency=tally.latency(),
                 columns=tally.columns(),
                 generation=tally.generation(),
+                **tally.parts(),
             )
         )

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from modelmonitor.collector.observer.watching import input_watchers, output_watchers
 from modelmonitor.collector.protocols.base import Column, Inputs, Rows
 from modelmonitor.core.columns import ColumnCells, RowCounter, Values
 from modelmonitor.core.novel import hash_key, naming_of
@@ -38,6 +39,8 @@ class RowBuffer:
         self._outputs = outputs
         self._input_rows = RowCounter([_cells(column, configuration) for column in inputs])
         self._output_rows = [RowCounter([_cells(column, configuration)]) for column in outputs]
+        self._input_watchers = input_watchers(configuration)
+        self._output_watchers = output_watchers(configuration)
         self._most_waiting = max(1, min(FLUSH_ROWS, FLUSH_VALUES // max(1, len(inputs))))
         self._start_afresh()
 
@@ -70,6 +73,8 @@ class RowBuffer:
             self._matrix.extend(matrix)
         if rows.outputs:
             _extend(self._output_values, rows.outputs)
+            if self._output_watchers and all(each is not None for each in rows.outputs):
+                _extend(self._answers, rows.outputs)
         self._waiting += inputs.rows
         self._size += size
         if self._waiting >= self._most_waiting or self._size >= FLUSH_BYTES:
@@ -79,14 +84,23 @@ class RowBuffer:
         """Count the rows that wait."""
         if not self._waiting:
             return
-        if self._matrix:
-            self._input_rows.add_matrix(self._matrix)
-        for arrays in self._arrays.values():
-            self._input_rows.add_matrix(np.concatenate(arrays))
+        matrices: list[Values] = [self._matrix] if self._matrix else []
+        matrices += [np.concatenate(arrays) for arrays in self._arrays.values()]
+        for matrix in matrices:
+            self._input_rows.add_matrix(matrix)
         self._input_rows.add(self._columns, self._column_rows)
         for counter, values in zip(self._output_rows, self._output_values, strict=True):
             counter.add([values], len(values))
+        self._watch(matrices)
         self._start_afresh()
+
+    def parts(self) -> dict[str, Any]:
+        """Return what is known of whole rows: values of fields of `Pane`, by name."""
+        self.flush()
+        found: dict[str, Any] = {}
+        for watcher in (*self._input_watchers, *self._output_watchers):
+            found |= watcher.parts()
+        return found
 
     def counts(self) -> dict[str, ColumnCounts]:
         """Return the counts of every column that is counted."""
@@ -107,6 +121,19 @@ class RowBuffer:
         self._arrays: dict[str, list[np.ndarray[Any, Any]]] = {}
         self._columns: list[list[Any]] = [[] for _ in self._inputs]
         self._output_values: list[list[Any]] = [[] for _ in self._outputs]
+        self._answers: list[list[Any]] = [[] for _ in self._outputs]
+        """Those of answers with all outputs, so that the outputs of one row stay together."""
+
+    def _watch(self, matrices: Sequence[Values]) -> None:
+        width = len(self._inputs)
+        for watcher in self._input_watchers:
+            for matrix in matrices:
+                columns = [matrix[index::width] for index in range(width)]
+                watcher.add(columns, len(matrix) // width)
+            if self._column_rows:
+                watcher.add(self._columns, self._column_rows)
+        for watcher in self._output_watchers:
+            watcher.add(self._answers, len(self._answers[0]))
 
     def _take_columns(self, inputs: Inputs) -> None:
         columns, rows = inputs.columns, inputs.rows

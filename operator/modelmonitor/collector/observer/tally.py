@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from typing import Final
+from typing import Any, Final
 
 from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
@@ -166,6 +166,10 @@ class Tally:
     def columns(self) -> dict[str, ColumnCounts]:
         """Return the counts of every column that is counted."""
         return self._rows.counts()
+
+    def parts(self) -> dict[str, Any]:
+        """Return what is known of whole rows: values of fields of `Pane`, by name."""
+        return self._rows.parts()
 
 
 class _GenerationTally:

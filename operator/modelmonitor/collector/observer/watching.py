@@ -1,0 +1,45 @@
+"""What looks at whole rows: things that the counts of single columns cannot tell.
+
+A watcher sees every batch of rows that is counted, with the values of one row at one position, and
+adds its own part to the pane. Watchers cost time beside each model: there is one only where the
+configuration asks for it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from modelmonitor.core.columns import Values
+from modelmonitor.core.wire.configuration import CollectorConfiguration
+
+
+class RowWatcher(Protocol):
+    """Looks at the rows of one pane."""
+
+    def add(self, columns: Sequence[Values], rows: int) -> None:
+        """Take a batch of rows.
+
+        Any value is accepted.
+
+        Parameters
+        ----------
+        columns
+            The values of each configured input (or output), in the configuration's order; where
+            one has fewer than `rows`, the others are missing.
+        rows
+            How many there are.
+        """
+
+    def parts(self) -> Mapping[str, Any]:
+        """Return what was found so far: values of fields of `Pane`, by name."""
+
+
+def input_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
+    """Return what looks at the inputs of whole rows."""
+    del configuration
+    return []
+
+
+def output_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
+    """Return what looks at the outputs of whole rows; they see answers with all outputs only."""
+    del configuration
+    return []
