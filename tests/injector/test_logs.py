@@ -18,7 +18,7 @@ def formatted(message: str = "said", **extra: Any) -> dict[str, Any]:
     record = logger.makeRecord(
         logger.name, logging.INFO, __file__, 1, message, (), None, extra=extra
     )
-    line = JsonFormatter().format(record)
+    line = JsonFormatter(quotes=True).format(record)
     assert "\n" not in line
     parsed: dict[str, Any] = json.loads(line)
     return parsed
@@ -39,12 +39,23 @@ def test_extra_members_are_members_and_hide_none_of_ours() -> None:
     assert line["odd"] == "{1}"
 
 
-def test_an_exception_comes_with_its_trace() -> None:
+def told_of_an_exception(*, quotes: bool) -> str:
     try:
         raise ValueError("spoilt")
     except ValueError:
         record = logging.LogRecord("x", logging.ERROR, "", 1, "failed", (), sys.exc_info())
-    assert "ValueError: spoilt" in json.loads(JsonFormatter().format(record))["exception"]
+    told: str = json.loads(JsonFormatter(quotes=quotes).format(record))["exception"]
+    return told
+
+
+def test_an_exception_comes_with_its_trace() -> None:
+    assert "ValueError: spoilt" in told_of_an_exception(quotes=True)
+
+
+def test_the_message_of_an_exception_is_not_told_where_it_may_quote_traffic() -> None:
+    told = told_of_an_exception(quotes=False)
+    assert "told_of_an_exception" in told
+    assert told.endswith("ValueError")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def run(variables: Mapping[str, str]) -> int:
     except InvalidEnvironmentError as error:
         sys.stderr.write(f"modelmonitor collector: {error}\n")
         return 2
-    configure_logging(logging.INFO)
+    configure_logging(logging.INFO, quotes=False)
     try:
         captured = [(port, listening_socket(port.listen)) for port in environment.captured]
         events = environment.events_port and loopback_socket(environment.events_port)
