@@ -17,7 +17,7 @@ CACHE := $(or $(MM_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/modelmonitor)
 export PATH := $(CACHE)/bin:$(HOME)/.local/bin:$(PATH)
 export UV_PROJECT_ENVIRONMENT ?= $(CURDIR)/.venv
 
-RUN := uv run --frozen --extra operator
+RUN := uv run --frozen --extra operator --extra report
 PYTEST := $(RUN) coverage run -m pytest
 NEEDS_MACHINE := api or chart or cluster or e2e or interop
 
@@ -35,7 +35,7 @@ bootstrap: venv ## Install what is missing on a bare Debian: packages, uv, Pytho
 
 venv: ## Install uv where it is missing, and the locked Python packages.
 	@command -v uv >/dev/null || tests/install-uv
-	uv sync --frozen --extra operator
+	uv sync --frozen --extra operator --extra report
 
 cluster-build: ## Build Kubernetes, CoreDNS and Helm from source, once (cached by content).
 	python3 tests/cluster build
