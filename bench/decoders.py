@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane.report import Bar, Bound, summary, table
+from bench.report import Bar, Bound, summary, table
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.rows import RowBuffer

@@ -18,7 +18,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from bench.dataplane.report import Bar, Bound, summary
+from bench.report import Bar, Bound, summary
 from modelmonitor.core.wire.pane import GRPC_CODE_PREFIX, Pane
 from tests.collector.harness import Collector, configuration_for, eventually, running_collector
 from tests.collector.load import post

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane.report import Bar, Bound, summary
+from bench.report import Bar, Bound, summary
 from tests.fuzz.fuzzer import FoundError, Fuzzer
 from tests.fuzz.seeds import load
 

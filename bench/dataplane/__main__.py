@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from bench.dataplane import isolation, peers, stages
 from bench.dataplane.install import install
 from bench.dataplane.machine import require_processors
-from bench.dataplane.report import UnsoundRunError, summary
+from bench.report import UnsoundRunError, summary
 from tests.cluster.mmcluster.shell import ClusterError, log
 
 

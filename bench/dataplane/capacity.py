@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.dataplane.candidates import OURS, Candidates, Cost
 from bench.dataplane.load import Load, OpenLoopResult
-from bench.dataplane.report import UnsoundRunError, figure, table
+from bench.report import UnsoundRunError, figure, table
 from bench.dataplane.scale import Scale
 from tests.cluster.mmcluster.shell import log
 

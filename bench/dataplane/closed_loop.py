@@ -17,7 +17,7 @@ from bench.dataplane.candidates import (
 )
 from bench.dataplane.capacity import highest_rate
 from bench.dataplane.load import ClosedLoopResult, Load
-from bench.dataplane.report import Bar, Bound, Ratios, figure, quotient, ratios, table
+from bench.report import Bar, Bound, Ratios, figure, quotient, ratios, table
 from bench.dataplane.scale import Scale
 from tests.cluster.mmcluster.shell import log
 

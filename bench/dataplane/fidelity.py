@@ -9,7 +9,7 @@ from typing import Final
 from bench.dataplane.candidates import MODEL_PORT, Candidates, candidate_of
 from bench.dataplane.collector import Collector, running_collector
 from bench.dataplane.load import Load
-from bench.dataplane.report import Bar, Bound, UnsoundRunError
+from bench.report import Bar, Bound, UnsoundRunError
 from bench.dataplane.scale import Scale
 from bench.dataplane.traffic import configuration
 from modelmonitor.core.latency import merge, quantile

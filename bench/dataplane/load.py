@@ -10,7 +10,7 @@ import msgspec
 
 from bench.dataplane.machine import CLIENT_CPU, pinned
 from bench.dataplane.process import LOOPBACK
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 CONNECTIONS: Final = 32

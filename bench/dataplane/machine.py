@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 
 CLIENT_CPU: Final = 0
 """Load generator and model."""

@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.dataplane.candidates import AIOHTTP, DIRECT, NGINX, OURS, Candidates
 from bench.dataplane.load import Load, OpenLoopResult
-from bench.dataplane.report import Bar, Bound, UnsoundRunError, figure, ratios, table
+from bench.report import Bar, Bound, UnsoundRunError, figure, ratios, table
 from bench.dataplane.scale import Scale
 from tests.cluster.mmcluster.shell import log
 

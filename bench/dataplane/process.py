@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 
 LOOPBACK: Final = "127.0.0.1"
 START_SECONDS: Final = 30.0

@@ -9,7 +9,7 @@ from typing import Final
 
 from bench.dataplane.load import CONNECTIONS, Load, OpenLoopResult
 from bench.dataplane.process import LOOPBACK
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 
 SERVICE_SECONDS: Final = 0.01
 """For each request."""

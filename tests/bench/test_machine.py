@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bench.dataplane import machine
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 
 
 def test_processor_time_counts_all_threads_and_only_grows() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from bench.dataplane import candidates as kit
 from bench.dataplane import capacity, closed_loop, open_loop
-from bench.dataplane.report import Bar, UnsoundRunError
+from bench.report import Bar, UnsoundRunError
 from tests.bench.scripted import SCALE, Figures, scripted
 
 EVERYTHING_SEEN = Figures(

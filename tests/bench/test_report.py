@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.dataplane.report import Bar, Bound, ratios, summary, table
+from bench.report import Bar, Bound, ratios, summary, table
 
 AT_MOST = Bound(of="ours", operator="<=", limit=25.0)
 NUMBERS = st.floats(0.001, 1e6, allow_nan=False)

@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from bench.dataplane.load import OpenLoopResult, Quantiles
-from bench.dataplane.report import UnsoundRunError
+from bench.report import UnsoundRunError
 from bench.dataplane.ruler import judge
 
 HONEST = OpenLoopResult(

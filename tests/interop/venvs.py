@@ -26,23 +26,30 @@ _COMPLETE = "complete"
 """A file in a venv that was installed to its end."""
 
 
-def environment(name: str) -> Path:
+def environment(name: str, requirements: Path = REQUIREMENTS) -> Path:
     """Return the folder of an environment; make it if it is missing.
+
+    Parameters
+    ----------
+    name
+        Of the environment.
+    requirements
+        Folder that holds `<name>.txt`.
 
     Raises
     ------
     RuntimeError
         If uv cannot install it; the message ends with what uv said.
     """
-    requirements = REQUIREMENTS / f"{name}.txt"
-    digest = hashlib.sha256(f"{PYTHON}\n{requirements.read_text()}".encode()).hexdigest()[:12]
+    locked = requirements / f"{name}.txt"
+    digest = hashlib.sha256(f"{PYTHON}\n{locked.read_text()}".encode()).hexdigest()[:12]
     folder = default_cache() / "venvs" / f"{name}-{digest}"
     if (folder / _COMPLETE).exists():
         return folder
     folder.parent.mkdir(parents=True, exist_ok=True)
     with _locked(folder.with_suffix(".lock")):
         if not (folder / _COMPLETE).exists():
-            _install(folder, requirements)
+            _install(folder, locked)
     return folder
 
 
