@@ -16,8 +16,8 @@ from bench.dataplane.collector import Collector, running_collector
 from bench.dataplane.install import Programs
 from bench.dataplane.machine import PATH_CPU, cpu_seconds, pinned
 from bench.dataplane.process import LOOPBACK, running
-from bench.report import UnsoundRunError
 from bench.dataplane.traffic import FEATURES, INTERVAL, configuration
+from bench.report import UnsoundRunError
 
 MODEL_PORT: Final = 18080
 NGINX_PORT: Final = 18082

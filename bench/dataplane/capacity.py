@@ -10,8 +10,8 @@ from typing import Final
 
 from bench.dataplane.candidates import OURS, Candidates, Cost
 from bench.dataplane.load import Load, OpenLoopResult
-from bench.report import UnsoundRunError, figure, table
 from bench.dataplane.scale import Scale
+from bench.report import UnsoundRunError, figure, table
 from tests.cluster.mmcluster.shell import log
 
 RATES: Final = (5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 35_000, 40_000)

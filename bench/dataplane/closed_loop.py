@@ -17,8 +17,8 @@ from bench.dataplane.candidates import (
 )
 from bench.dataplane.capacity import highest_rate
 from bench.dataplane.load import ClosedLoopResult, Load
-from bench.report import Bar, Bound, Ratios, figure, quotient, ratios, table
 from bench.dataplane.scale import Scale
+from bench.report import Bar, Bound, Ratios, figure, quotient, ratios, table
 from tests.cluster.mmcluster.shell import log
 
 CONNECTIONS: Final = (16, 64)

@@ -9,9 +9,9 @@ from typing import Final
 from bench.dataplane.candidates import MODEL_PORT, Candidates, candidate_of
 from bench.dataplane.collector import Collector, running_collector
 from bench.dataplane.load import Load
-from bench.report import Bar, Bound, UnsoundRunError
 from bench.dataplane.scale import Scale
 from bench.dataplane.traffic import configuration
+from bench.report import Bar, Bound, UnsoundRunError
 from modelmonitor.core.latency import merge, quantile
 from modelmonitor.core.wire.pane import LATENCY_RESPONSE
 from tests.cluster.mmcluster.shell import log

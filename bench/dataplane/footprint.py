@@ -9,9 +9,9 @@ from bench.dataplane.candidates import MODEL_PORT, Candidates
 from bench.dataplane.collector import running_collector
 from bench.dataplane.load import Load
 from bench.dataplane.machine import Memory, memory
-from bench.report import Bar, Bound, UnsoundRunError
 from bench.dataplane.scale import Scale
 from bench.dataplane.traffic import configuration, request_body
+from bench.report import Bar, Bound, UnsoundRunError
 from tests.cluster.mmcluster.shell import log
 
 INPUTS: Final = 48

@@ -6,8 +6,8 @@ from typing import Final
 
 from bench.dataplane.candidates import AIOHTTP, DIRECT, NGINX, OURS, Candidates
 from bench.dataplane.load import Load, OpenLoopResult
-from bench.report import Bar, Bound, UnsoundRunError, figure, ratios, table
 from bench.dataplane.scale import Scale
+from bench.report import Bar, Bound, UnsoundRunError, figure, ratios, table
 from tests.cluster.mmcluster.shell import log
 
 RATES: Final = (200, 1000)

@@ -19,10 +19,10 @@ from bench.dataplane.candidates import MODEL_PORT, Candidates
 from bench.dataplane.install import install
 from bench.dataplane.load import Load
 from bench.dataplane.machine import CLIENT_CPU, others_use
-from bench.report import Bar, UnsoundRunError
 from bench.dataplane.scale import FULL, QUICK, Scale
 from bench.dataplane.stages import UNSOUND
 from bench.dataplane.traffic import PATH, request_body, response_body
+from bench.report import Bar, UnsoundRunError
 from tests.cluster.mmcluster.shell import ClusterError, log, step
 
 Measure = Callable[[Load, Candidates, Scale], list[Bar]]

@@ -4,8 +4,8 @@ import msgspec
 import pytest
 
 from bench.dataplane.load import OpenLoopResult, Quantiles
-from bench.report import UnsoundRunError
 from bench.dataplane.ruler import judge
+from bench.report import UnsoundRunError
 
 HONEST = OpenLoopResult(
     requests=400,
