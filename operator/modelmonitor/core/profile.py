@@ -12,6 +12,7 @@ from typing import Final
 
 import msgspec
 
+from modelmonitor.core.derived import Derivation
 from modelmonitor.core.times import parse_time
 
 PROFILE_SCHEMA: Final = 1
@@ -45,6 +46,13 @@ class ColumnRole(StrEnum):
     INPUT = "Input"
     LABEL = "Label"
     SCORE = "Score"
+    DERIVED = "Derived"
+    """Computed of an input; it is in no message."""
+
+    @property
+    def is_output(self) -> bool:
+        """Whether the model answers with it."""
+        return self in {ColumnRole.LABEL, ColumnRole.SCORE}
 
 
 class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -54,6 +62,14 @@ class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Name of the output; empty: the first one."""
     index: int = 0
     """Position in the output's last dimension; 0 where it has only one value a row."""
+
+
+class DerivedFrom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a derived column comes about."""
+
+    source: str
+    """Name of the input that it is computed of."""
+    derivation: Derivation
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -81,6 +97,8 @@ class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     role: ColumnRole
     locator: OutputLocator | None = None
     """Set for outputs (label and score)."""
+    derived: DerivedFrom | None = None
+    """Set for derived columns."""
     rows: int = 0
     """Rows of the baseline, missing ones included."""
     missing: int = 0
@@ -110,7 +128,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     schema: int = PROFILE_SCHEMA
     rows: int
     columns: list[ColumnProfile]
-    """Inputs in serving order, then the label, then the score, where they exist."""
+    """Inputs in serving order, then label, score and derived columns, where they exist."""
     seasonality: str = "None"
     timeZone: str = "UTC"
     firstTime: str = ""
@@ -129,7 +147,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def outputs(self) -> list[ColumnProfile]:
         """The label and score columns."""
-        return [column for column in self.columns if column.role is not ColumnRole.INPUT]
+        return [column for column in self.columns if column.role.is_output]
 
 
 class InvalidProfileError(ValueError):
@@ -229,12 +247,18 @@ def _check_column(column: ColumnProfile) -> None:
     _check_counts([column.rows, column.missing, *column.cells], where)
     if not math.isfinite(column.phi) or column.phi < 1:
         raise InvalidProfileError(f"{where}.phi: must be at least 1")
-    if column.role is not ColumnRole.INPUT and column.locator is None:
-        raise InvalidProfileError(f"{where}.locator: outputs need one")
+    _check_origin(column, where)
     for number, envelope in enumerate(column.envelopes):
         _check_envelope(envelope, column, f"{where}.envelopes[{number}]")
     if len(column.envelopes) > MAX_ENVELOPES:
         raise InvalidProfileError(f"{where}.envelopes: at most {MAX_ENVELOPES} are allowed")
+
+
+def _check_origin(column: ColumnProfile, where: str) -> None:
+    if column.role.is_output and column.locator is None:
+        raise InvalidProfileError(f"{where}.locator: outputs need one")
+    if (column.role is ColumnRole.DERIVED) != (column.derived is not None):
+        raise InvalidProfileError(f"{where}.derived: derived columns need it, and no others do")
 
 
 def _check_envelope(envelope: Envelope, column: ColumnProfile, where: str) -> None:

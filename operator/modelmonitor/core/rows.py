@@ -121,8 +121,8 @@ def selected(profile: Profile, selector: ColumnSelector) -> list[ColumnProfile]:
     if selector.names is not None:
         return [column for column in profile.columns if column.name in selector.names]
     match selector.group:
-        case ColumnGroup.INPUTS:
-            return profile.inputs
+        case ColumnGroup.INPUTS:  # and what is computed of them
+            return [column for column in profile.columns if not column.role.is_output]
         case ColumnGroup.OUTPUTS:
             return profile.outputs
         case _:

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -107,8 +108,9 @@ def _check(configuration: CollectorConfiguration) -> None:
     names = [column.name for column in configuration.columns]
     if len(set(names)) != len(names):
         raise InvalidConfigurationError("columns: a name is there twice")
+    inputs = {each.name for each in configuration.columns if each.role is ColumnRole.INPUT}
     for column in configuration.columns:
-        _check_column(column)
+        _check_column(column, inputs)
 
 
 def _check_pointer(where: str, pointer: str) -> None:
@@ -118,7 +120,7 @@ def _check_pointer(where: str, pointer: str) -> None:
         raise InvalidConfigurationError(f"{where}: {error}") from error
 
 
-def _check_column(column: ColumnConfiguration) -> None:
+def _check_column(column: ColumnConfiguration, inputs: Collection[str]) -> None:
     where = f"columns[{column.name}]"
     cuts = column.cuts
     if len(cuts) > MAX_CUTS or len(column.categories) > MAX_CATEGORIES:
@@ -130,5 +132,9 @@ def _check_column(column: ColumnConfiguration) -> None:
         raise InvalidConfigurationError(f"{where}.cuts: must be finite and strictly increasing")
     if column.locator is not None and column.locator.index < 0:
         raise InvalidConfigurationError(f"{where}.locator.index: must be at least 0")
-    if column.role is not ColumnRole.INPUT and column.locator is None:
+    if column.role.is_output and column.locator is None:
         raise InvalidConfigurationError(f"{where}.locator: outputs need one")
+    if column.derived is not None and column.derived.source not in inputs:
+        raise InvalidConfigurationError(
+            f"{where}.derived.source: there is no input {column.derived.source}"
+        )

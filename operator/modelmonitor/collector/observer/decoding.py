@@ -76,10 +76,9 @@ class Interpreter:
         self.schema = Schema(
             inputs=tuple(column.name for column in columns if column.role is ColumnRole.INPUT),
             outputs=tuple(
-                column.locator or OutputLocator()
-                for column in columns
-                if column.role is not ColumnRole.INPUT
+                column.locator or OutputLocator() for column in columns if column.role.is_output
             ),
+            arrays=frozenset(column.derived.source for column in columns if column.derived),
         )
         """What is looked for in messages."""
         self._has_inputs = bool(self.schema.inputs)

@@ -1,11 +1,12 @@
 """Decoded rows that wait to be counted together: one row alone costs as much as a hundred."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
 
+from modelmonitor.collector.observer.derived import DerivedCounter
 from modelmonitor.collector.observer.watching import input_watchers, output_watchers
 from modelmonitor.collector.protocols.base import Column, Inputs, Rows
 from modelmonitor.core.columns import ColumnCells, RowCounter, Values
@@ -34,11 +35,12 @@ class RowBuffer:
     def __init__(self, configuration: CollectorConfiguration | None) -> None:
         columns = configuration.columns if configuration else []
         inputs = [column for column in columns if column.role is ColumnRole.INPUT]
-        outputs = [column for column in columns if column.role is not ColumnRole.INPUT]
+        outputs = [column for column in columns if column.role.is_output]
         self._inputs = inputs
         self._outputs = outputs
         self._input_rows = RowCounter([_cells(column, configuration) for column in inputs])
         self._output_rows = [RowCounter([_cells(column, configuration)]) for column in outputs]
+        self._derived = DerivedCounter(configuration)
         self._input_watchers = input_watchers(configuration)
         self._output_watchers = output_watchers(configuration)
         self._most_waiting = max(1, min(FLUSH_ROWS, FLUSH_VALUES // max(1, len(inputs))))
@@ -113,7 +115,7 @@ class RowBuffer:
         for column, counter in zip(self._outputs, self._output_rows, strict=True):
             if column.kind is not ColumnKind.IGNORED:
                 found[column.name] = counter.counts(0)
-        return found
+        return found | self._derived.counts()
 
     def _start_afresh(self) -> None:
         self._waiting = self._size = self._column_rows = 0
@@ -125,15 +127,20 @@ class RowBuffer:
         """Those of answers with all outputs, so that the outputs of one row stay together."""
 
     def _watch(self, matrices: Sequence[Values]) -> None:
-        width = len(self._inputs)
-        for watcher in self._input_watchers:
-            for matrix in matrices:
-                columns = [matrix[index::width] for index in range(width)]
-                watcher.add(columns, len(matrix) // width)
-            if self._column_rows:
-                watcher.add(self._columns, self._column_rows)
+        if self._input_watchers or self._derived.wanted:
+            for columns, rows in self._batches(matrices):
+                self._derived.add(columns, rows)
+                for watcher in self._input_watchers:
+                    watcher.add(columns, rows)
         for watcher in self._output_watchers:
             watcher.add(self._answers, len(self._answers[0]))
+
+    def _batches(self, matrices: Sequence[Values]) -> Iterator[tuple[Sequence[Values], int]]:
+        width = len(self._inputs)
+        for matrix in matrices:
+            yield [matrix[index::width] for index in range(width)], len(matrix) // width
+        if self._column_rows:
+            yield self._columns, self._column_rows
 
     def _take_columns(self, inputs: Inputs) -> None:
         columns, rows = inputs.columns, inputs.rows

@@ -31,6 +31,8 @@ class Schema:
     inputs: tuple[str, ...]
     """Names of the inputs in serving order, ignored ones too."""
     outputs: tuple[OutputLocator, ...]
+    arrays: frozenset[str] = frozenset()
+    """Inputs of which a row may be a whole array, such as a picture."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):

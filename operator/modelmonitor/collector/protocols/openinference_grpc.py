@@ -27,6 +27,7 @@ from modelmonitor.collector.protocols.tensors import (
     outputs_of,
     raw_values,
     size_of,
+    text_of,
 )
 from modelmonitor.core.wire.pane import Undecodable
 
@@ -240,7 +241,7 @@ def _typed(tensor: Any, size: int, reason: Undecodable) -> list[Any]:
     if len(contents) != size:
         raise UndecodableError(reason)
     if datatype == BYTES:
-        return [value.decode("utf-8", errors="replace") for value in contents]
+        return [text_of(value) for value in contents]
     values: list[Any] = contents[:]
     return values
 

@@ -32,6 +32,8 @@ def from_rows(rows: Any, schema: Schema) -> Inputs:
     kinds = set(map(type, rows))
     if kinds == {dict}:
         return from_records(rows, schema)
+    if kinds == {list} and len(schema.inputs) == 1 and schema.inputs[0] in schema.arrays:
+        return Inputs(rows=len(rows), columns=[rows])
     if kinds == {list}:
         return from_lists(rows, schema)
     if len(schema.inputs) == 1 and kinds <= _SCALARS:

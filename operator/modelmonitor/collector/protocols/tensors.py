@@ -61,6 +61,10 @@ class Tensor(NamedTuple):
         one_each = len(self.values) == rows if rows else math.prod(self.shape[1:]) == 1
         return self.values if one_each else None
 
+    def arrays(self) -> list[Any]:
+        """Return each row's values, as an array of the shape without its first dimension."""
+        return list(np.asarray(self.values).reshape(self.shape))
+
 
 def size_of(shape: Sequence[Any], reason: Undecodable) -> int:
     """Return how many values a shape has.
@@ -103,8 +107,16 @@ def raw_values(datatype: Any, size: int, raw: bytes) -> Values:
     return values.copy()
 
 
-def _texts(size: int, raw: bytes) -> list[str]:
-    texts: list[str] = []
+def text_of(value: bytes) -> str | bytes:
+    """Return a value of datatype BYTES as text, if it is: pictures and sound are not."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
+def _texts(size: int, raw: bytes) -> list[str | bytes]:
+    texts: list[str | bytes] = []
     position = 0
     while position < len(raw):
         start = position + _LENGTH.size
@@ -114,7 +126,7 @@ def _texts(size: int, raw: bytes) -> list[str]:
         position = start + length
         if position > len(raw):
             raise UndecodableError(Undecodable.BINARY)
-        texts.append(raw[start:position].decode("utf-8", errors="replace"))
+        texts.append(text_of(raw[start:position]))
     if len(texts) != size:
         raise UndecodableError(Undecodable.BINARY)
     return texts
@@ -135,7 +147,7 @@ def inputs_of(tensors: Sequence[Tensor], schema: Schema) -> Inputs:
     by_name = {tensor.name: tensor for tensor in tensors}
     if not by_name.keys().isdisjoint(schema.inputs):
         found = [
-            None if (tensor := by_name.get(name)) is None else tensor.column()
+            None if (tensor := by_name.get(name)) is None else _column(tensor, name, schema)
             for name in schema.inputs
         ]
         rows = {len(values) for values in found if values is not None}
@@ -161,6 +173,13 @@ def outputs_of(tensors: Sequence[Tensor], schema: Schema, rows: int) -> list[Col
     return [_output(tensors, locator, rows) for locator in schema.outputs]
 
 
+def _column(tensor: Tensor, name: str, schema: Schema) -> Values | None:
+    one_each = tensor.column()
+    if one_each is None and name in schema.arrays and tensor.shape:
+        return tensor.arrays()
+    return one_each
+
+
 def _output(tensors: Sequence[Tensor], locator: OutputLocator, rows: int) -> Column:
     for tensor in tensors:
         if not locator.output or tensor.name == locator.output:
@@ -170,6 +189,8 @@ def _output(tensors: Sequence[Tensor], locator: OutputLocator, rows: int) -> Col
 
 def _by_position(tensor: Tensor, schema: Schema) -> Inputs:
     width = len(schema.inputs)
+    if width == 1 and schema.inputs[0] in schema.arrays and tensor.shape:
+        return Inputs(rows=tensor.shape[0], columns=[_column(tensor, schema.inputs[0], schema)])
     single = width == 1 and tensor.column() is not None
     if not single and (not tensor.shape or tensor.shape[-1] != width):
         raise UndecodableError(Undecodable.REQUEST_SHAPE)

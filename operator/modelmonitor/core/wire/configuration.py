@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+from modelmonitor.core.profile import ColumnKind, ColumnRole, DerivedFrom, OutputLocator
 
 CONFIGURATION_SCHEMA: Final = 1
 CAPTURED_PORT_BASE: Final = 24180
@@ -58,6 +58,7 @@ class ColumnConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     kind: ColumnKind
     role: ColumnRole
     locator: OutputLocator | None = None
+    derived: DerivedFrom | None = None
     cuts: list[float] = []
     categories: list[str] = []
 
