@@ -7,11 +7,14 @@ from numpy.typing import NDArray
 from modelmonitor.core.profile import ColumnKind
 from modelmonitor.core.statistics.dependence import (
     WEEK,
-    Blocks,
     BlockShares,
+    BlockSums,
+    Blocks,
     blocks_of,
     curve_of,
+    curve_of_counts,
     inflation,
+    shares_of_sums,
 )
 
 Floats = NDArray[np.float64]
@@ -97,3 +100,28 @@ def test_rows_without_a_value_are_no_part_of_a_share() -> None:
 def test_too_few_blocks_say_nothing() -> None:
     assert curve(np.arange(7) * 60.0, np.full(7, 0.5)) == []
     assert inflation([]) == 1.0
+
+
+def test_sums_over_blocks_say_what_their_counts_say() -> None:
+    rng = np.random.default_rng(7)
+    size = rng.integers(200, 400, 60)
+    part = np.clip(rng.normal(0.3, 0.05, 60), 0, 1)
+    counts = np.stack([rng.binomial(size, part), rng.binomial(size, 0.6)])
+    blocks = Blocks(np.zeros(0, np.int64), np.arange(60), 60.0)
+    expected = curve_of_counts(counts, size, blocks)[0]
+    sums = BlockSums(
+        seconds=60.0,
+        rows=float(size.sum()),
+        rows_squared=float((size**2).sum()),
+        hits=counts.sum(axis=1).astype(float),
+        crossed=(counts * size).sum(axis=1).astype(float),
+        hits_squared=(counts**2).sum(axis=1).astype(float),
+        low=expected.low,
+        high=expected.high,
+    )
+    found = shares_of_sums(sums)
+    assert found is not None
+    assert found.inflation == pytest.approx(expected.inflation, rel=1e-9)
+    assert found.inflation > 2
+    assert found.significant
+    assert found.blocks == pytest.approx(expected.blocks)

@@ -143,9 +143,80 @@ def curve_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> lis
     index = blocks.index[present]
     size = np.bincount(index, minlength=blocks.number.size)
     counts = _share_counts_by_block(kind, held, index, n_cells, blocks.number.size)
+    return curve_of_counts(counts, size, blocks)
+
+
+def curve_of_counts(counts: Ints, size: Ints, blocks: Blocks) -> list[BlockShares]:
+    """Return what shares did over blocks of doubling length, up to a week, from their counts.
+
+    Parameters
+    ----------
+    counts
+        Rows of each share in each block, shape `(n_shares, n_blocks)`.
+    size
+        Rows with a value in each block, shape `(n_blocks,)`.
+    blocks
+        The shortest blocks; of these, `number` and `seconds` are used.
+
+    Returns
+    -------
+    list
+        One entry per length with at least `LEAST_BLOCKS` blocks, shortest first.
+    """
     levels = list(_doubled(counts, size, blocks))
     tests = max(1, sum(len(level.counts) for level in levels))
     return [_point(level, tests) for level in levels]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockSums:
+    """What blocks of one length add up to, where their counts are not kept one by one.
+
+    With k_b rows of a share among n_b rows in block b:
+
+    Attributes
+    ----------
+    seconds
+        Length of a block.
+    rows, rows_squared
+        The sums of n_b and of n_b².
+    hits, crossed, hits_squared
+        The sums of k_b, of k_b n_b and of k_b², shape `(n_shares,)`.
+    low, high
+        Smallest and largest share that any block showed, shape `(n_shares,)`.
+    """
+
+    seconds: float
+    rows: float
+    rows_squared: float
+    hits: Floats
+    crossed: Floats
+    hits_squared: Floats
+    low: Floats
+    high: Floats
+
+
+def shares_of_sums(sums: BlockSums) -> BlockShares | None:
+    """Return what shares did over blocks of one length; None if there are too few blocks."""
+    effective = sums.rows**2 / max(sums.rows_squared, 1.0)
+    if effective < LEAST_BLOCKS:
+        return None
+    usable = np.minimum(sums.hits, sums.rows - sums.hits) >= LEAST_HITS
+    hits = sums.hits[usable]
+    p = hits / sums.rows
+    pq = p * (1 - p)
+    spread = sums.hits_squared[usable] - 2 * p * sums.crossed[usable] + p**2 * sums.rows_squared
+    ratio = np.maximum(spread, 0.0) / (pq * (sums.rows - sums.rows_squared / sums.rows))
+    variance = _chance(pq, sums.rows, sums.rows_squared)
+    largest, significant = _largest(ratio, variance, max(1, sums.hits.size))
+    return BlockShares(
+        seconds=sums.seconds,
+        blocks=effective,
+        inflation=largest,
+        significant=significant,
+        low=sums.low,
+        high=sums.high,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,17 +266,7 @@ def _point(level: _Level, tests: int) -> BlockShares:
     ratio, spread = _variance_ratio(level)
     filled = level.size > 0
     observed = level.counts[:, filled] / level.size[filled]
-    largest, significant = 1.0, False
-    if ratio.size:
-        critical = _upper(spread, GATE_LEVEL / tests)
-        excess = ratio / critical
-        worst = int(np.argmax(excess))
-        significant = bool(excess[worst] > 1)
-        # A maximum over shares is above 1 by chance alone; its median under independence is
-        # divided out unless the excess is certain. Where it is, a phi that is too large only
-        # delays alarms, and one that is too small makes false ones.
-        typical = _upper(spread, 1 - 0.5 ** (1 / ratio.size))
-        largest = float(np.max(ratio if significant else ratio / typical))
+    largest, significant = _largest(ratio, spread, tests)
     return BlockShares(
         seconds=level.seconds,
         blocks=level.blocks,
@@ -214,6 +275,21 @@ def _point(level: _Level, tests: int) -> BlockShares:
         low=observed.min(axis=1),
         high=observed.max(axis=1),
     )
+
+
+def _largest(ratio: Floats, spread: Floats, tests: int) -> tuple[float, bool]:
+    """Return the largest variance ratio of some shares, and whether chance hardly gives it."""
+    if not ratio.size:
+        return 1.0, False
+    critical = _upper(spread, GATE_LEVEL / tests)
+    excess = ratio / critical
+    worst = int(np.argmax(excess))
+    significant = bool(excess[worst] > 1)
+    # A maximum over shares is above 1 by chance alone; its median under independence is
+    # divided out unless the excess is certain. Where it is, a phi that is too large only
+    # delays alarms, and one that is too small makes false ones.
+    typical = _upper(spread, 1 - 0.5 ** (1 / ratio.size))
+    return float(np.max(ratio if significant else ratio / typical)), significant
 
 
 def _variance_ratio(level: _Level) -> tuple[Floats, Floats]:
@@ -231,8 +307,13 @@ def _variance_ratio(level: _Level) -> tuple[Floats, Floats]:
     p = (counts.sum(axis=1) / rows)[:, None]
     pq = (p * (1 - p))[:, 0]
     ratio = ((counts - p * size) ** 2).sum(axis=1) / (pq * (size * (1 - size / rows)).sum())
-    fourth = (2 * (size**2).sum() * pq**2 + rows * pq * (1 - 6 * pq)) / (pq * rows) ** 2
-    return ratio, np.maximum(fourth, 1e-12)
+    return ratio, _chance(pq, float(rows), float((size**2).sum()))
+
+
+def _chance(pq: Floats, rows: float, rows_squared: float) -> Floats:
+    """Return the variance that variance ratios of independent rows have."""
+    fourth = (2 * rows_squared * pq**2 + rows * pq * (1 - 6 * pq)) / (pq * rows) ** 2
+    return np.maximum(fourth, 1e-12)
 
 
 def _upper(variance: Floats, level: float) -> Floats:
