@@ -63,11 +63,11 @@ def read_rows(path: Path, *, time: str | None, leave_out: Collection[str]) -> Ro
     unwanted = {*leave_out, time}
     return Rows(
         columns={
-            name: _values(name, table.column(name))
+            name: values_of(name, table.column(name))
             for name in table.column_names
             if name not in unwanted
         },
-        times=_times(time, table.column(time)) if time else None,
+        times=times_of(time, table.column(time)) if time else None,
     )
 
 
@@ -76,7 +76,7 @@ def _read(path: Path, time: str | None) -> pa.Table:
         if path.suffix == ".parquet":
             return parquet.read_table(path)
         if path.suffix == ".csv":
-            return _read_csv(path, time)
+            return read_csv(path, time)
     except FileNotFoundError as error:
         raise CommandError(f"there is no file {path}") from error
     except (pa.ArrowException, OSError) as error:
@@ -84,7 +84,7 @@ def _read(path: Path, time: str | None) -> pa.Table:
     raise CommandError(f"{path}: the name must end in .csv or .parquet")
 
 
-def _read_csv(path: Path, time: str | None) -> pa.Table:
+def read_csv(path: Path, time: str | None) -> pa.Table:
     """Return a CSV's table; dates stay text but in the time column, since requests hold text."""
     table = csv.read_csv(path, convert_options=_convert_options({}))
     dates = [
@@ -106,7 +106,14 @@ def _convert_options(types: Mapping[str, Any]) -> csv.ConvertOptions:
     )
 
 
-def _values(name: str, column: pa.ChunkedArray) -> Values:
+def values_of(name: str, column: pa.ChunkedArray) -> Values:
+    """Return the values of a column as the counters take them.
+
+    Raises
+    ------
+    CommandError
+        If they are of a kind that cannot be counted.
+    """
     kind = column.type
     if pa.types.is_dictionary(kind):
         column = column.cast(kind.value_type)
@@ -126,7 +133,14 @@ def _values(name: str, column: pa.ChunkedArray) -> Values:
     )
 
 
-def _times(name: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
+def times_of(name: str, column: pa.ChunkedArray) -> NDArray[np.float64]:
+    """Return the seconds since the epoch that a column means, NaN where it says nothing.
+
+    Raises
+    ------
+    CommandError
+        If it holds no times.
+    """
     kind = column.type
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         instants = column.cast(pa.timestamp("us")).cast(pa.int64())
