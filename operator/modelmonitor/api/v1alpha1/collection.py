@@ -48,6 +48,18 @@ class TakeoverType(StrEnum):
     USER_PORT = "UserPort"
 
 
+class Derivation(StrEnum):
+    """What is computed of an input."""
+
+    TEXT_LENGTH = "TextLength"
+    TOKEN_COUNT = "TokenCount"
+    IMAGE_WIDTH = "ImageWidth"
+    IMAGE_HEIGHT = "ImageHeight"
+    IMAGE_BRIGHTNESS = "ImageBrightness"
+    AUDIO_DURATION = "AudioDuration"
+    AUDIO_VOLUME = "AudioVolume"
+
+
 class Source(StrEnum):
     """Where requests and responses are seen."""
 
@@ -161,6 +173,23 @@ class ModelSelector(ApiModel):
     )
 
 
+class DerivedColumn(ApiModel):
+    """A number that is computed of an input, because the input's values are not counted."""
+
+    name: ColumnName = Field(
+        description="Name of the column, as in the baseline: `modelmonitor baseline build "
+        "--derive NAME=DERIVATION:INPUT`."
+    )
+    from_: ColumnName = Field(alias="from", description="The input that it is computed of.")
+    as_: Derivation = Field(
+        alias="as",
+        description="TextLength: characters; TokenCount: about as many tokens as a language model "
+        "would count; ImageWidth and ImageHeight: pixels; ImageBrightness: mean luma, 0 to 1; "
+        "AudioDuration: seconds of PCM in WAV; AudioVolume: root mean square, 0 to 1. Pictures "
+        "and sounds come as bytes, base64 or, of pictures, pixels.",
+    )
+
+
 class Quantities(ApiModel):
     """Amounts of CPU and memory, as Kubernetes writes them."""
 
@@ -237,6 +266,13 @@ class Collection(ApiModel):
         description="Categorical columns whose new values may be named in clear; those of all "
         "other columns are named by a keyed hash.",
         json_schema_extra=list_set(),
+    )
+    derived: Annotated[list[DerivedColumn], AfterValidator(distinct_names)] = Field(
+        default=[],
+        max_length=16,
+        description="Numbers that are computed of inputs, such as the brightness of pictures. Of "
+        "pictures and sounds the first 200 of each interval and pod are looked at.",
+        json_schema_extra=list_map("name"),
     )
     restart: Restart = Field(
         default=Restart.NEVER,

@@ -103,6 +103,23 @@ def missing_columns(spec: ModelMonitorSpec, profile: Profile) -> str:
                 f"spec.metrics[{metric.name}] names the column {absent[0]}, which the baseline "
                 f"does not have; it has {', '.join(sorted(names)[:20])}"
             )
+    return _missing_derived(spec, profile)
+
+
+def _missing_derived(spec: ModelMonitorSpec, profile: Profile) -> str:
+    """Return which derived column the profile does not have as declared; empty if it has all."""
+    known = {column.name: column.derived for column in profile.columns}
+    for wanted in spec.collection.derived:
+        found = known.get(wanted.name)
+        if found is None or (found.derivation.value, found.source) != (
+            wanted.as_.value,
+            wanted.from_,
+        ):
+            return (
+                f"spec.collection.derived[{wanted.name}] is not in the baseline: build it with "
+                f"`modelmonitor baseline build … --derive {wanted.name}={wanted.as_}:"
+                f"{wanted.from_}`"
+            )
     return ""
 
 
@@ -137,7 +154,12 @@ def configuration_for(
     hash_key
         Key of the hashes that stand for values which are not to be told.
     """
-    columns = [] if loaded is None else loaded.profile.columns
+    derived = {wanted.name for wanted in spec.collection.derived}
+    columns = [
+        column
+        for column in ([] if loaded is None else loaded.profile.columns)
+        if column.derived is None or column.name in derived
+    ]
     model = spec.collection.model
     return CollectorConfiguration(
         monitorUID=uid,
@@ -157,6 +179,7 @@ def configuration_for(
                 kind=column.kind,
                 role=column.role,
                 locator=column.locator,
+                derived=column.derived,
                 cuts=column.cuts,
                 categories=column.categories,
             )
