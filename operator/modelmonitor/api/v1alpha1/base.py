@@ -6,6 +6,7 @@ operator must be able to read objects written for a newer schema.
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import (
@@ -24,6 +25,10 @@ from modelmonitor.api.v1alpha1.rules import BrokenRulesError, CheckedRule, Rule,
 
 DECIMAL_PATTERN: Final = r"^-?(0|[1-9][0-9]{0,11})(\.[0-9]{1,9})?$"
 DURATION_PATTERN: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
+MOMENT_PATTERN: Final = (
+    r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+    r"T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]Z$"
+)
 NAME_PATTERN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"
 SUBDOMAIN_PATTERN: Final = r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$"
 API_VERSION_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?v[0-9][a-z0-9]*$"
@@ -43,6 +48,9 @@ DecimalString = Annotated[str, Field(pattern=DECIMAL_PATTERN, max_length=23)]
 
 DurationString = Annotated[str, Field(pattern=DURATION_PATTERN, max_length=32)]
 """A duration such as `30s`, `5m`, `1h30m`; units h, m, s and ms."""
+
+MomentString = Annotated[str, Field(pattern=MOMENT_PATTERN, max_length=20)]
+"""A time in UTC such as `2026-01-31T12:00:00Z`."""
 
 ObjectName = Annotated[str, Field(min_length=1, max_length=63, pattern=NAME_PATTERN)]
 """The name of a Kubernetes object or of a list entry: a DNS label."""
@@ -176,6 +184,19 @@ def parse_duration(text: str) -> float:
     return sum(
         int(number) * _SECONDS[unit] for number, unit in re.findall(r"([0-9]+)(ms|h|m|s)", text)
     )
+
+
+def parse_moment(text: str) -> float:
+    """Return the seconds since the epoch that a time of the API means.
+
+    Raises
+    ------
+    ValueError
+        If the text is not a time of the API, or the calendar has no such day.
+    """
+    if not re.fullmatch(MOMENT_PATTERN, text):
+        raise ValueError(f"{text!r} is not a time: write for example 2026-01-31T12:00:00Z")
+    return datetime.fromisoformat(text).timestamp()
 
 
 def parse_decimal(text: str) -> float:
