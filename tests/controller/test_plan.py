@@ -208,6 +208,21 @@ def test_an_unusable_baseline_is_said_to_be_so(data: dict[str, str], words: str)
     run(story())
 
 
+def test_a_seasonality_that_the_baseline_does_not_hold_is_named() -> None:
+    async def story() -> None:
+        world = World()
+        world.deploy()
+        world.baseline(PROFILE)
+        world.monitor(spec(baseline={**BASELINE, "seasonality": "HourOfWeek"}))
+        process = world.start()
+        await world.until(lambda: world.condition("Stalled") == ("True", "BaselineInvalid"))
+        assert "spec.baseline.seasonality is HourOfWeek" in world.kstatus().message
+        assert "--seasonality HourOfWeek" in world.kstatus().message
+        await process.stop()
+
+    run(story())
+
+
 def test_a_metric_whose_column_the_baseline_lacks_is_named() -> None:
     async def story() -> None:
         world = World()

@@ -3,123 +3,84 @@
 It holds the serving schema in order, the cut points and counts of every column, and how dependent
 the rows were. It travels as canonical JSON in a ConfigMap (key `profile.json`, at most 900 KiB).
 A profile that users supply is hostile input: `load_profile` bounds it before anything uses it.
+Keys that are not known are ignored, so that a profile of a newer version still serves.
 """
 
 import hashlib
 import math
-from enum import StrEnum
 from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.moments import MAX_VIEWS, MomentProfile, problem_of
+from modelmonitor.core.performance_profile import (
+    InconsistentPerformanceError,
+    PerformanceProfile,
+    check_performance,
+)
+from modelmonitor.core.profile_checks import InvalidProfileError, check_column, check_counts
+from modelmonitor.core.profile_columns import (
+    MAX_CATEGORIES,
+    MAX_COUNT,
+    MAX_CUTS,
+    MAX_ENVELOPES,
+    MAX_NAME,
+    ColumnKind,
+    ColumnProfile,
+    ColumnRole,
+    DerivedFrom,
+    Envelope,
+    HourCells,
+    OutputLocator,
+)
 from modelmonitor.core.times import parse_time
+
+__all__ = [
+    "MAX_CATEGORIES",
+    "MAX_COLUMNS",
+    "MAX_COUNT",
+    "MAX_CUTS",
+    "MAX_ENVELOPES",
+    "MAX_NAME",
+    "MAX_PROFILE_BYTES",
+    "PROFILE_KEY",
+    "PROFILE_SCHEMA",
+    "ColumnKind",
+    "ColumnProfile",
+    "ColumnRole",
+    "DerivedFrom",
+    "Envelope",
+    "ExpectedAlarms",
+    "HourCells",
+    "InvalidProfileError",
+    "OutputLocator",
+    "Profile",
+    "canonical",
+    "digest",
+    "load_profile",
+]
 
 PROFILE_SCHEMA: Final = 1
 PROFILE_KEY: Final = "profile.json"
 MAX_PROFILE_BYTES: Final = 900 * 1024
 MAX_COLUMNS: Final = 512
-MAX_CUTS: Final = 256
-MAX_CATEGORIES: Final = 1024
-MAX_NAME: Final = 128
-MAX_ENVELOPES: Final = 8
-MAX_COUNT: Final = 2**48
 
 
-class ColumnKind(StrEnum):
-    """How a column is counted."""
+class ExpectedAlarms(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Alarms a week that drift with default tolerances would have raised on the baseline itself.
 
-    NUMERIC = "Numeric"
-    CATEGORICAL = "Categorical"
-    TEXT = "Text"
-    IGNORED = "Ignored"
-
-    @property
-    def ordered(self) -> bool:
-        """Whether cells lie between cut points: of numbers, or of the lengths of text."""
-        return self in {ColumnKind.NUMERIC, ColumnKind.TEXT}
-
-
-class ColumnRole(StrEnum):
-    """Where a column stands in the serving schema."""
-
-    INPUT = "Input"
-    LABEL = "Label"
-    SCORE = "Score"
-    DERIVED = "Derived"
-    """Computed of an input; it is in no message."""
-
-    @property
-    def is_output(self) -> bool:
-        """Whether the model answers with it."""
-        return self in {ColumnRole.LABEL, ColumnRole.SCORE}
-
-
-class OutputLocator(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where an output column is in the model's response."""
-
-    output: str = ""
-    """Name of the output; empty: the first one."""
-    index: int = 0
-    """Position in the output's last dimension; 0 where it has only one value a row."""
-
-
-class DerivedFrom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a derived column comes about."""
-
-    source: str
-    """Name of the input that it is computed of."""
-    derivation: Derivation
-
-
-class Envelope(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What one column's shares did over the baseline's own blocks of one length.
-
-    A numeric or text column has one share per cut (the part of the values at or below it), a
-    categorical one per cell.
+    Each part of the baseline was judged by a profile of all the others.
     """
 
-    seconds: float
-    """Length of the blocks."""
-    phi: float = 1.0
-    """Variance inflation of the shares within and between blocks of this length, at least 1."""
-    low: list[float] = []
-    """Smallest value of each share in any block."""
-    high: list[float] = []
-    """Largest value of each share in any block."""
-
-
-class ColumnProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One column of the baseline."""
-
-    name: str
-    kind: ColumnKind
-    role: ColumnRole
-    locator: OutputLocator | None = None
-    """Set for outputs (label and score)."""
-    derived: DerivedFrom | None = None
-    """Set for derived columns."""
-    rows: int = 0
-    """Rows of the baseline, missing ones included."""
-    missing: int = 0
-    cuts: list[float] = []
-    """Numeric: minimum, quantile edges, maximum; strictly increasing; finite. Text: the same of
-    lengths in characters; empty in profiles that do not watch lengths."""
-    categories: list[str] = []
-    """Categorical: known values as `core.columns` writes them, most frequent first."""
-    complete: bool = True
-    """Categorical: every baseline value is listed, so that an unlisted one is new."""
-    cells: list[int] = []
-    """Counts as in `ColumnCounts.cells`: cuts + 1, or categories + 1; none of text without cuts."""
-    total: float = 0.0
-    squares: float = 0.0
-    phi: float = 1.0
-    """Long-run variance inflation of the column's shares, at least 1; rows / phi are worth one
-    independent row each."""
-    envelopes: list[Envelope] = []
-    """Shortest blocks first; empty where the rows had no times."""
-    warnings: list[str] = []
-    """Why the column cannot be watched well, as sentences."""
+    interval: float
+    """Seconds of the ticks."""
+    days: float
+    """Length of all judged parts together."""
+    warning: float = 0.0
+    critical: float = 0.0
+    columns: list[str] = []
+    """The columns that alarmed, most alarms first."""
 
 
 class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -130,12 +91,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: list[ColumnProfile]
     """Inputs in serving order, then label, score and derived columns, where they exist."""
     seasonality: str = "None"
+    """The finest hours that columns are counted by: None, HourOfDay or HourOfWeek."""
     timeZone: str = "UTC"
+    """IANA time zone of the clock that hours are of."""
     firstTime: str = ""
     """RFC 3339 time of the first row, where the data had times."""
     lastTime: str = ""
     ordered: bool = False
     """The rows were in time order, so that phi could be estimated."""
+    expectedAlarms: ExpectedAlarms | None = None
+    """None where the baseline is too short to be held against itself."""
+    performance: PerformanceProfile | None = None
+    """What the baseline's labels say of the model; None without labels."""
+    moments: list[MomentProfile] = []
+    """Which joint moments of rows are known: of numeric inputs, and of embeddings."""
     warnings: list[str] = []
     """Why the whole baseline is weak, as sentences."""
 
@@ -148,10 +117,6 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def outputs(self) -> list[ColumnProfile]:
         """The label and score columns."""
         return [column for column in self.columns if column.role.is_output]
-
-
-class InvalidProfileError(ValueError):
-    """A profile that cannot be used; the message says where and what to do."""
 
 
 def canonical(profile: Profile) -> bytes:
@@ -196,8 +161,9 @@ def _check(profile: Profile) -> None:
         raise InvalidProfileError(
             f"columns: there are {len(profile.columns)}, allowed are 1 to {MAX_COLUMNS}"
         )
-    _check_counts([profile.rows], "rows")
+    check_counts([profile.rows], "rows")
     _check_times(profile)
+    _check_alarms(profile.expectedAlarms)
     names: set[str] = set()
     for column in profile.columns:
         if not column.name or len(column.name) > MAX_NAME:
@@ -205,7 +171,29 @@ def _check(profile: Profile) -> None:
         if column.name in names:
             raise InvalidProfileError(f"columns: {column.name} is there twice")
         names.add(column.name)
-        _check_column(column)
+        check_column(column)
+    _check_performance(profile)
+    _check_moments(profile)
+
+
+def _check_moments(profile: Profile) -> None:
+    inputs = [column.name for column in profile.inputs]
+    names = [each.view.name for each in profile.moments]
+    if len(names) > MAX_VIEWS or len(set(names)) != len(names):
+        raise InvalidProfileError(f"moments: at most {MAX_VIEWS} views, each of another name")
+    for each in profile.moments:
+        problem = problem_of(each, inputs)
+        if problem:
+            raise InvalidProfileError(f"moments[{each.view.name}]: {problem}")
+
+
+def _check_performance(profile: Profile) -> None:
+    if profile.performance is None:
+        return
+    try:
+        check_performance(profile.performance, {column.name for column in profile.outputs})
+    except InconsistentPerformanceError as error:
+        raise InvalidProfileError(str(error)) from error
 
 
 def _check_times(profile: Profile) -> None:
@@ -216,60 +204,22 @@ def _check_times(profile: Profile) -> None:
             parse_time(text)
         except ValueError as error:
             raise InvalidProfileError(f"{name}: {error}") from error
-
-
-def _check_counts(counts: list[int], where: str) -> None:
-    if any(not 0 <= count <= MAX_COUNT for count in counts):
-        raise InvalidProfileError(f"{where}: counts must be 0 to {MAX_COUNT}")
-
-
-def _check_column(column: ColumnProfile) -> None:
-    where = f"columns[{column.name}]"
-    if len(column.cuts) > MAX_CUTS or len(column.categories) > MAX_CATEGORIES:
+    try:
+        ZoneInfo(profile.timeZone)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
         raise InvalidProfileError(
-            f"{where}: at most {MAX_CUTS} cuts and {MAX_CATEGORIES} categories are allowed"
+            f"timeZone: {profile.timeZone[:MAX_NAME]!r} is no time zone: write for example "
+            "Europe/Berlin"
+        ) from error
+
+
+def _check_alarms(alarms: ExpectedAlarms | None) -> None:
+    if alarms is None:
+        return
+    numbers = (alarms.interval, alarms.days, alarms.warning, alarms.critical)
+    if not all(math.isfinite(number) and number >= 0 for number in numbers):
+        raise InvalidProfileError("expectedAlarms: numbers must be finite and at least 0")
+    if len(alarms.columns) > MAX_COLUMNS or any(len(name) > MAX_NAME for name in alarms.columns):
+        raise InvalidProfileError(
+            f"expectedAlarms.columns: at most {MAX_COLUMNS} names of {MAX_NAME} characters"
         )
-    if not all(math.isfinite(cut) for cut in column.cuts) or any(
-        left >= right for left, right in zip(column.cuts, column.cuts[1:], strict=False)
-    ):
-        raise InvalidProfileError(f"{where}.cuts: must be finite and strictly increasing")
-    if len(set(column.categories)) != len(column.categories):
-        raise InvalidProfileError(f"{where}.categories: a value is there twice")
-    if any(len(category) > MAX_NAME for category in column.categories):
-        raise InvalidProfileError(f"{where}.categories: values have at most {MAX_NAME} characters")
-    expected = {
-        ColumnKind.NUMERIC: len(column.cuts) + 1,
-        ColumnKind.TEXT: len(column.cuts) + 1 if column.cuts else 0,
-        ColumnKind.CATEGORICAL: len(column.categories) + 1,
-    }.get(column.kind, 0)
-    if len(column.cells) != expected:
-        raise InvalidProfileError(f"{where}.cells: must be {expected} counts")
-    _check_counts([column.rows, column.missing, *column.cells], where)
-    if not math.isfinite(column.phi) or column.phi < 1:
-        raise InvalidProfileError(f"{where}.phi: must be at least 1")
-    _check_origin(column, where)
-    for number, envelope in enumerate(column.envelopes):
-        _check_envelope(envelope, column, f"{where}.envelopes[{number}]")
-    if len(column.envelopes) > MAX_ENVELOPES:
-        raise InvalidProfileError(f"{where}.envelopes: at most {MAX_ENVELOPES} are allowed")
-
-
-def _check_origin(column: ColumnProfile, where: str) -> None:
-    if column.role.is_output and column.locator is None:
-        raise InvalidProfileError(f"{where}.locator: outputs need one")
-    if (column.role is ColumnRole.DERIVED) != (column.derived is not None):
-        raise InvalidProfileError(f"{where}.derived: derived columns need it, and no others do")
-
-
-def _check_envelope(envelope: Envelope, column: ColumnProfile, where: str) -> None:
-    shares = len(column.cuts) if column.kind.ordered else len(column.cells)
-    if len(envelope.low) != shares or len(envelope.high) != shares:
-        raise InvalidProfileError(f"{where}: low and high must have {shares} shares")
-    if not all(
-        0 <= low <= high <= 1 for low, high in zip(envelope.low, envelope.high, strict=True)
-    ):
-        raise InvalidProfileError(f"{where}: shares must be 0 <= low <= high <= 1")
-    if not math.isfinite(envelope.seconds) or envelope.seconds <= 0:
-        raise InvalidProfileError(f"{where}.seconds: must be more than 0")
-    if not math.isfinite(envelope.phi) or envelope.phi < 1:
-        raise InvalidProfileError(f"{where}.phi: must be at least 1")

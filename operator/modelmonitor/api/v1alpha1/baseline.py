@@ -32,6 +32,8 @@ class Seasonality(StrEnum):
     """Which cells of the baseline are compared with."""
 
     NONE = "None"
+    HOUR_OF_DAY = "HourOfDay"
+    HOUR_OF_WEEK = "HourOfWeek"
 
 
 class ConfigMapRef(ApiModel):
@@ -129,7 +131,11 @@ class Baseline(ApiModel):
         default=None, description="Of type Production, required there."
     )
     seasonality: Seasonality = Field(
-        default=Seasonality.NONE, description="None: one baseline for all hours."
+        default=Seasonality.NONE,
+        description="None: one baseline for all hours. HourOfDay, HourOfWeek: values that follow "
+        "the clock are compared with the same hours of the baseline, in the profile's time zone; "
+        "hours with few rows lean on the hours next to them and on all others. The profile must "
+        "hold its counts by hour.",
     )
 
     @rule(

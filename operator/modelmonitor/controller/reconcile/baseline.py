@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_decimal
+from modelmonitor.api.v1alpha1.baseline import BaselineType, Seasonality
 from modelmonitor.api.v1alpha1.conditions import BaselineReason
 from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
 from modelmonitor.controller.reconcile.objects import Key
+from modelmonitor.core.multivariate import view_of, views_for
 from modelmonitor.core.profile import (
     PROFILE_KEY,
     InvalidProfileError,
@@ -20,6 +22,7 @@ from modelmonitor.core.profile import (
     digest,
     load_profile,
 )
+from modelmonitor.core.seasons import holds
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,
@@ -103,7 +106,21 @@ def missing_columns(spec: ModelMonitorSpec, profile: Profile) -> str:
                 f"spec.metrics[{metric.name}] names the column {absent[0]}, which the baseline "
                 f"does not have; it has {', '.join(sorted(names)[:20])}"
             )
-    return _missing_derived(spec, profile)
+    return _missing_views(spec, profile) or _missing_derived(spec, profile)
+
+
+def _missing_views(spec: ModelMonitorSpec, profile: Profile) -> str:
+    """Return which joint moments the profile does not have; empty if it has all."""
+    known = {each.view.name for each in profile.moments}
+    for metric in spec.metrics:
+        options = metric.multivariate
+        if options is not None and view_of(options) not in known:
+            option = f"--embedding {options.column}" if options.column else "--correlations"
+            return (
+                f"spec.metrics[{metric.name}] looks at whole rows, which the baseline does not "
+                f"know: build it with `modelmonitor baseline build … {option}`"
+            )
+    return ""
 
 
 def _missing_derived(spec: ModelMonitorSpec, profile: Profile) -> str:
@@ -123,12 +140,30 @@ def _missing_derived(spec: ModelMonitorSpec, profile: Profile) -> str:
     return ""
 
 
+def missing_hours(spec: ModelMonitorSpec, profile: Profile) -> str:
+    """Return why a profile cannot serve the seasonality of a monitor; empty if it can."""
+    # Of a period of production, the hours are counted while it is served.
+    if spec.baseline is None or spec.baseline.type is not BaselineType.CONFIG_MAP:
+        return ""
+    wanted = spec.baseline.seasonality
+    if holds(profile, wanted):
+        return ""
+    daily = profile.seasonality == Seasonality.HOUR_OF_DAY.value
+    return (
+        f"spec.baseline.seasonality is {wanted.value}, but the baseline's rows are "
+        f"{'known by hour of the day only' if daily else 'not counted by hour'}: build it with "
+        f"`modelmonitor baseline build --time COLUMN --seasonality {wanted.value}` from rows of "
+        f"two weeks or more, or write {(Seasonality.HOUR_OF_DAY if daily else Seasonality.NONE)}"
+    )
+
+
 def _named_columns(metric: Metric) -> list[str]:
     selectors = [
         options.columns for options in (metric.data_quality, metric.drift) if options is not None
     ]
-    named = [name for selector in selectors for name in selector.names or []]
-    return [*named, metric.distance.column] if metric.distance is not None else named
+    named = [name for selector in selectors if selector for name in selector.names or []]
+    single = metric.distance or metric.statistic
+    return [*named, single.column] if single is not None else named
 
 
 def needs_baseline(spec: ModelMonitorSpec) -> bool:
@@ -185,6 +220,11 @@ def configuration_for(
             )
             for column in columns
         ],
+        moments=(
+            []
+            if loaded is None
+            else [each.view for each in views_for(loaded.profile, spec.metrics)]
+        ),
         reveal=spec.collection.reveal,
         hashKey=hash_key,
         suspended=spec.suspend,

@@ -30,6 +30,7 @@ from modelmonitor.controller.reconcile.baseline import (
     Loaded,
     Missing,
     missing_columns,
+    missing_hours,
     needs_baseline,
 )
 from modelmonitor.controller.reconcile.claims import Claims
@@ -222,7 +223,8 @@ class Planner:
             )
         if isinstance(found, Missing):
             return found
-        absent = missing_columns(monitor.spec, found.profile)
+        spec, profile = monitor.spec, found.profile
+        absent = missing_columns(spec, profile) or missing_hours(spec, profile)
         return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
 
     async def _job(self, key: Key, monitor: ModelMonitor) -> Problem | None:
