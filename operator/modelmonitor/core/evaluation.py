@@ -3,9 +3,11 @@
 A pure function: the same ticks give the same verdicts, whoever asks and how often.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
@@ -17,12 +19,17 @@ from modelmonitor.core.drift_plan import DriftPlan, plan_of, watched
 from modelmonitor.core.drift_verdict import judge_drift
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence, MetricEvidence, evidence_key
 from modelmonitor.core.judging import Refusal, unknown
+from modelmonitor.core.multivariate import judge_multivariate
 from modelmonitor.core.profile import Profile
 from modelmonitor.core.quality import judge_quality
 from modelmonitor.core.rows import Reference
 from modelmonitor.core.software import SOFTWARE, judge_software
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick, Window, covered_share, reach
+
+NO_BASELINE: Final = Refusal(
+    VerdictReason.BASELINE_NOT_READY, "there is no baseline to compare with"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +63,8 @@ def evaluate(
     profile_digest: str,
     ticks: Sequence[Tick],
     evidence: Evidence | None = None,
+    *,
+    absent: Refusal = NO_BASELINE,
 ) -> Evaluation:
     """Judge every metric of a monitor at the last tick.
 
@@ -66,12 +75,15 @@ def evaluate(
     profile
         The baseline; None while there is none.
     profile_digest
-        Its digest, as in the panes.
+        Digest of the profile by whose cells the panes were counted; its own, but for a baseline
+        made from panes.
     ticks
         Oldest first, ending with the tick that is judged; as many as `lookback` says, or fewer
         after a start. Ticks without panes are there too, with what was expected and answered.
     evidence
         Of the evaluation before; None for the first.
+    absent
+        Why there is no baseline.
 
     Raises
     ------
@@ -92,7 +104,7 @@ def evaluate(
         if metric.type in SOFTWARE:
             verdicts.append(judge_software(metric, ticks))
         elif reference is None:
-            verdicts.append(_no_baseline(metric, ticks))
+            verdicts.append(unknown(metric, absent, Window(tuple(ticks[-1:]), full=True)))
         elif metric.drift is not None:
             plan, then = _drift(spec, metric, reference, ticks, before)
             kept[metric.name] = then
@@ -108,6 +120,8 @@ def _judge_rows(metric: Metric, reference: Reference, ticks: Sequence[Tick]) -> 
         return judge_quality(metric, metric.data_quality, reference, ticks)
     if metric.distance is not None:
         return judge_distance(metric, metric.distance, reference, ticks)
+    if metric.multivariate is not None:
+        return judge_multivariate(metric, metric.multivariate, reference, ticks)
     raise ValueError(f"metric {metric.name} has no options for its type {metric.type}")
 
 
@@ -128,13 +142,31 @@ def _drift(
         if each.drift is not None
     )
     plan = plan_of(reference.profile, metric.drift, spec.drift, interval, columns)
-    key = evidence_key(metric, spec.drift, reference.digest, reference.revision, interval, columns)
+    meaning = _meaning(spec, reference.digest, plan)
+    key = evidence_key(metric, spec.drift, meaning, reference.revision, interval, columns)
     known = before.metrics.get(metric.name)
     if known is None or known.key != key:
         known = MetricEvidence(key=key)
     return plan, apply(plan, reference, ticks, known)
 
 
-def _no_baseline(metric: Metric, ticks: Sequence[Tick]) -> Verdict:
-    refusal = Refusal(VerdictReason.BASELINE_NOT_READY, "there is no baseline to compare with")
-    return unknown(metric, refusal, Window(tuple(ticks[-1:]), full=True))
+def _meaning(spec: ModelMonitorSpec, digest: str, plan: DriftPlan) -> str:
+    """Return what evidence is about, in place of the baseline's digest.
+
+    A rolling baseline moves on every day. Evidence against it goes on: each tick's factor is at
+    most 1 on average under the null of its own time, whichever comparator that was, as long as the
+    past alone chose it (Shin, Ramdas and Rinaldo 2022, arXiv 2203.03532). It only starts afresh where
+    the new comparator has other shares to watch.
+    """
+    production = None if spec.baseline is None else spec.baseline.production
+    if production is None:
+        return digest
+    watched_shares = hashlib.sha256()
+    for column in plan.columns:
+        watched_shares.update(f"{column.name}\n".encode())
+    for each in plan.detectors:
+        watched_shares.update(each.name.encode())
+        watched_shares.update(each.sides.share.tobytes())
+        watched_shares.update(each.sides.upward.tobytes())
+    rule = production.model_dump_json(by_alias=True, exclude_none=True)
+    return f"{digest}\n{rule}\n{watched_shares.hexdigest()}"
