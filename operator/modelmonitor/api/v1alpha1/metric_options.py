@@ -10,6 +10,7 @@ from modelmonitor.api.v1alpha1.base import (
     ApiModel,
     ColumnName,
     DecimalString,
+    DurationString,
     distinct,
     list_set,
     parse_decimal,
@@ -34,11 +35,39 @@ class LatencyOf(StrEnum):
 
 
 class DataQualityCheck(StrEnum):
-    """Which share of a column's values is counted."""
+    """Which flaw of the data is measured."""
 
     MISSING_RATIO = "MissingRatio"
+    EMPTY_RATIO = "EmptyRatio"
+    TYPE_MISMATCH_RATIO = "TypeMismatchRatio"
+    INFINITE_RATIO = "InfiniteRatio"
     OUT_OF_RANGE_RATIO = "OutOfRangeRatio"
     NEW_CATEGORY_RATIO = "NewCategoryRatio"
+    VANISHED_CATEGORY_RATIO = "VanishedCategoryRatio"
+    DISTINCT_RATIO = "DistinctRatio"
+    DUPLICATE_RATIO = "DuplicateRatio"
+    CONSTANT_COLUMNS = "ConstantColumns"
+    SCHEMA_CHANGES = "SchemaChanges"
+    STALENESS = "Staleness"
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it looks at whole rows, so that it takes no columns."""
+        return self in {self.DUPLICATE_RATIO, self.SCHEMA_CHANGES, self.STALENESS}
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether its value is a share, 0 to 1."""
+        return self.value.endswith("Ratio")
+
+    @property
+    def of_baseline(self) -> bool:
+        """Whether it compares with the baseline by itself."""
+        return self in {
+            self.VANISHED_CATEGORY_RATIO,
+            self.CONSTANT_COLUMNS,
+            self.SCHEMA_CHANGES,
+        }
 
 
 class DistanceStatistic(StrEnum):
@@ -86,12 +115,15 @@ class CompareTo(StrEnum):
     """What a value is compared with before the threshold is applied."""
 
     BASELINE = "Baseline"
+    PREVIOUS_PERIOD = "PreviousPeriod"
 
 
 class CompareAs(StrEnum):
-    """How a value is compared: value minus reference."""
+    """How a value is compared with its reference."""
 
     DIFFERENCE = "Difference"
+    RATIO = "Ratio"
+    RELATIVE_CHANGE = "RelativeChange"
 
 
 class ColumnSelector(ApiModel):
@@ -213,14 +245,35 @@ class DistanceOptions(ApiModel):
 
 
 class DataQualityOptions(ApiModel):
-    """Options of a DataQuality metric; its unit is the ratio of rows, worst column counts."""
+    """Options of a DataQuality metric; of several columns the worst one counts."""
 
     check: DataQualityCheck = Field(
-        description="MissingRatio: null, absent or not-a-number values; OutOfRangeRatio: values "
-        "below the baseline's minimum or above its maximum; NewCategoryRatio: values that the "
-        "baseline does not know."
+        description="Shares of a column's rows or values, 0 to 1: MissingRatio: null, absent or "
+        "not-a-number values; EmptyRatio: those and texts without a character that is no space; "
+        "TypeMismatchRatio: text where a number belongs, or lists and objects; InfiniteRatio: "
+        "infinite numbers; OutOfRangeRatio: values below the baseline's minimum or above its "
+        "maximum; NewCategoryRatio: values that the baseline does not know; VanishedCategoryRatio: "
+        "share of the baseline's values whose categories are gone, although by chance they would "
+        "have been seen; DistinctRatio: different values per value. Of whole rows: "
+        "DuplicateRatio: share of the rows that repeat another one in the window; SchemaChanges: "
+        "how many inputs were added, are gone, or have another type; Staleness: seconds since the "
+        "last row. ConstantColumns: how many columns have only one value, and had more in the "
+        "baseline."
     )
-    columns: ColumnSelector = Field(description="Which columns are looked at.")
+    columns: ColumnSelector | None = Field(
+        default=None,
+        description="Which columns are looked at; required, but not for DuplicateRatio, "
+        "SchemaChanges and Staleness, which look at all inputs.",
+    )
+
+    @rule(
+        "(self.check in ['DuplicateRatio', 'SchemaChanges', 'Staleness']) != has(self.columns)",
+        "columns is required, but DuplicateRatio, SchemaChanges and Staleness look at all inputs "
+        "and take none",
+        at=".columns",
+    )
+    def _columns_fit(self) -> bool:
+        return self.check.of_rows != (self.columns is not None)
 
 
 class StatisticOptions(ApiModel):
@@ -317,7 +370,28 @@ class EstimatedPerformanceOptions(ApiModel):
 class Comparison(ApiModel):
     """What the value is compared with before the threshold is applied."""
 
-    to: CompareTo = Field(description="Baseline: the same value in the baseline profile.")
-    as_: CompareAs = Field(
-        default=CompareAs.DIFFERENCE, alias="as", description="Difference: value minus reference."
+    to: CompareTo = Field(
+        description="Baseline: the same value of the baseline profile; PreviousPeriod: the same "
+        "value of an earlier window of the same length."
     )
+    as_: CompareAs = Field(
+        default=CompareAs.DIFFERENCE,
+        alias="as",
+        description="Difference: value minus reference; Ratio: value divided by reference; "
+        "RelativeChange: value minus reference, divided by the reference's size: 0.1 is 10 % "
+        "more.",
+    )
+    offset: DurationString | None = Field(
+        default=None,
+        description="Of PreviousPeriod: how long ago it ended, at least the window and with the "
+        "window at most 24h. Default: the window, so that it ended where the window begins.",
+    )
+
+    @rule(
+        "!has(self.offset) || self.to == 'PreviousPeriod'",
+        "offset belongs to PreviousPeriod",
+        at=".offset",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _offset_fits(self) -> bool:
+        return self.offset is None or self.to is CompareTo.PREVIOUS_PERIOD

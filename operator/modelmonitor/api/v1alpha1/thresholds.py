@@ -24,6 +24,9 @@ RANGE_OPERATORS: Final = frozenset({Operator.OUTSIDE_RANGE, Operator.INSIDE_RANG
 """Operators that take ranges; the others take single values."""
 
 
+GREATER_OPERATORS: Final = frozenset({Operator.GREATER_THAN, Operator.GREATER_THAN_OR_EQUAL})
+"""Operators whose safe side is below the threshold."""
+
 LESS_OPERATORS: Final = frozenset({Operator.LESS_THAN, Operator.LESS_THAN_OR_EQUAL})
 """Operators whose safe side is above the threshold."""
 

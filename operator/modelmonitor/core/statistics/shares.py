@@ -60,16 +60,26 @@ def dkw_radius(size: float, level: float) -> float:
     return float(dkw_radii(np.array([size]), level)[0])
 
 
-def wilson_low(hits: int, rows: int, z: float) -> float:
-    """Return the lower end of the interval for a share (Wilson 1927).
+def wilson(hits: float, rows: float, z: float) -> tuple[float, float]:
+    """Return the ends of the interval for a share (Wilson 1927).
 
     Parameters
     ----------
     hits, rows
-        What was counted, `rows` at least 1.
+        What was counted; of dependent rows, divided by how many of them are worth one. `rows` is
+        more than 0.
     z
         Standard deviations.
     """
     share, part = hits / rows, z * z / rows
-    spread = z * math.sqrt(share * (1 - share) / rows + part / (4 * rows))
-    return max(0.0, (share + part / 2 - spread) / (1 + part))
+    middle = (share + part / 2) / (1 + part)
+    spread = z * math.sqrt(share * (1 - share) / rows + part / (4 * rows)) / (1 + part)
+    # At the ends rounding must not exclude what was seen.
+    low = 0.0 if hits <= 0 else max(0.0, middle - spread)
+    high = 1.0 if hits >= rows else min(1.0, middle + spread)
+    return low, high
+
+
+def wilson_low(hits: float, rows: float, z: float) -> float:
+    """Return the lower end of `wilson`."""
+    return wilson(hits, rows, z)[0]
