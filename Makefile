@@ -96,9 +96,12 @@ test: ## Everything, from a bare machine: what is missing is installed, each ste
 
 ## Measure
 
-.PHONY: bench-dataplane fuzz
+.PHONY: bench-dataplane bench-statistics fuzz
 bench-dataplane: venv ## What the data path costs, beside its peers, and what it survives (needs a quiet machine).
 	$(RUN) python -m bench.dataplane $(ARGS)
+
+bench-statistics: venv ## Whether verdicts can be believed, beside peers' rules: false alarms, delay, speed (hours).
+	$(RUN) python -m bench.statistics $(ARGS)
 
 fuzz: venv ## A million mutated messages through framing and decoders.
 	$(RUN) python -m bench.fuzz $(ARGS)
