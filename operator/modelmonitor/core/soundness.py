@@ -4,14 +4,21 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from modelmonitor.core.moments import MAX_VIEWS
 from modelmonitor.core.novel import MAX_NOVEL_NAME
+from modelmonitor.core.performance_profile import MAX_CLASSES, MAX_EDGES
 from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, MAX_NAME
 from modelmonitor.core.wire.pane import (
+    MAX_MARKS,
     MAX_NOVEL,
+    ClassScores,
     ColumnCounts,
     GenerationCounts,
     LatencyCounts,
+    MarkCounts,
+    MomentCounts,
     Pane,
+    ScoreCounts,
 )
 
 LARGEST_COUNT: Final = 2**48
@@ -22,6 +29,12 @@ MAX_KEYS: Final = 4096
 """Status codes, reasons or buckets in one pane."""
 MAX_KEY: Final = 64
 """Characters of a status code or reason."""
+MAX_MOMENTS: Final = 8 * 2080
+"""Bytes: of each pair of 64 columns a number."""
+FLOAT: Final = 8
+"""Bytes of a number."""
+SUMMING: Final = 1e-9
+"""What rounding may add to a sum, as a part of it."""
 MAX_SKETCH: Final = 64 * 1024
 """Bytes; real ones have a tenth of this."""
 
@@ -47,6 +60,25 @@ def is_sound(pane: Pane) -> bool:
         and len(pane.columns) <= MAX_COLUMNS
         and all(len(name) <= MAX_NAME for name in pane.columns)
         and all(_is_sound_column(each) for each in pane.columns.values())
+        and _are_sound_checks(pane)
+        and (pane.scores is None or _are_sound_scores(pane.scores))
+        and len(pane.moments) <= MAX_VIEWS
+        and all(_are_sound_moments(each) for each in pane.moments.values())
+    )
+
+
+def _are_sound_checks(pane: Pane) -> bool:
+    names = pane.names
+    return (
+        len(pane.distinct) <= MAX_COLUMNS + 1
+        and all(len(name) <= MAX_NAME for name in pane.distinct)
+        and _are_counts(each.values for each in pane.distinct.values())
+        and all(len(each.sketch) <= MAX_SKETCH for each in pane.distinct.values())
+        and len(pane.alike or ()) <= MAX_COLUMNS
+        and all(max(map(len, pair)) <= MAX_NAME for pair in (pane.alike or {}).items())
+        and (
+            names is None or (_are_counts((names.requests,)) and _are_sound_names(names.unexpected))
+        )
     )
 
 
@@ -85,6 +117,36 @@ def _is_sound_column(counts: ColumnCounts) -> bool:
         and len(counts.sketch) <= MAX_SKETCH
         and len(counts.distinct) <= MAX_SKETCH
         and _are_sound_names(counts.novel)
+        and _are_counts((counts.empty or 0,))
+        and len(counts.marks) <= MAX_MARKS
+        and all(_is_sound_mark(each) for each in counts.marks)
+    )
+
+
+def _is_sound_mark(mark: MarkCounts) -> bool:
+    return math.isfinite(mark.value) and _are_counts((mark.below, mark.at))
+
+
+def _are_sound_scores(counts: ScoreCounts) -> bool:
+    counted = counts.rows - counts.unusable - counts.unknown
+    return (
+        _are_counts((counts.rows, counts.unusable, counts.unknown, counted))
+        and len(counts.classes) <= MAX_CLASSES
+        and all(_is_sound_class(each, counted) for each in counts.classes)
+    )
+
+
+def _is_sound_class(counts: ClassScores, counted: int) -> bool:
+    sides = (
+        (counts.other, counts.otherTotal, counts.otherSquares),
+        (counts.this, counts.thisTotal, counts.thisSquares),
+    )
+    return sum(counts.other) + sum(counts.this) == counted and all(
+        len(cells) <= MAX_EDGES + 1
+        and _are_counts(cells)
+        # Scores are 0 to 1, so that neither sum is larger than the number of rows.
+        and all(0 <= total <= (1 + SUMMING) * sum(cells) for total in (total, squares))
+        for cells, total, squares in sides
     )
 
 
@@ -94,6 +156,15 @@ def _are_sound_names(novel: Mapping[str, int]) -> bool:
         len(novel) <= MAX_NOVEL
         and all(len(name) <= MAX_NOVEL_NAME and name.isprintable() for name in novel)
         and _are_counts(novel.values())
+    )
+
+
+def _are_sound_moments(counts: MomentCounts) -> bool:
+    arrays = (counts.sums, counts.products, counts.fourths)
+    return (
+        _are_counts((counts.rows, counts.skipped))
+        and _are_spans((counts.errors, counts.errorSquares))
+        and all(len(each) <= MAX_MOMENTS and len(each) % FLOAT == 0 for each in arrays)
     )
 
 

@@ -17,7 +17,10 @@ from modelmonitor.api.v1alpha1.base import (
     parse_duration,
 )
 from modelmonitor.api.v1alpha1.metric_options import (
+    CompareAs,
+    CompareTo,
     Comparison,
+    DataQualityCheck,
     DataQualityOptions,
     DistanceOptions,
     DriftOptions,
@@ -26,8 +29,9 @@ from modelmonitor.api.v1alpha1.metric_options import (
     LatencyOptions,
     StatisticOptions,
 )
+from modelmonitor.api.v1alpha1.multivariate import MultivariateOptions
 from modelmonitor.api.v1alpha1.rules import RuleReason, rule
-from modelmonitor.api.v1alpha1.thresholds import Threshold
+from modelmonitor.api.v1alpha1.thresholds import GREATER_OPERATORS, Threshold
 
 
 class MetricType(StrEnum):
@@ -41,6 +45,7 @@ class MetricType(StrEnum):
     DISTANCE = "Distance"
     STATISTIC = "Statistic"
     ESTIMATED_PERFORMANCE = "EstimatedPerformance"
+    MULTIVARIATE = "Multivariate"
 
 
 DATA_TYPES: Final = frozenset(
@@ -50,6 +55,7 @@ DATA_TYPES: Final = frozenset(
         MetricType.DISTANCE,
         MetricType.STATISTIC,
         MetricType.ESTIMATED_PERFORMANCE,
+        MetricType.MULTIVARIATE,
     }
 )
 """Types that look at columns and therefore need a baseline."""
@@ -59,8 +65,13 @@ COMPARABLE_TYPES: Final = frozenset(
 )
 """Types whose value may be compared with a reference before the threshold is applied."""
 
-RATIO_TYPES: Final = frozenset({MetricType.ERROR_RATIO, MetricType.DATA_QUALITY})
-"""Types whose value is a share, 0 to 1."""
+PERIODIC_TYPES: Final = frozenset({MetricType.DATA_QUALITY, MetricType.STATISTIC})
+"""Types whose value may be compared with that of an earlier window."""
+
+REPETITION_CHECKS: Final = frozenset(
+    {DataQualityCheck.DISTINCT_RATIO, DataQualityCheck.DUPLICATE_RATIO}
+)
+"""Checks whose value falls or grows with the number of rows."""
 
 MAX_WINDOW_SECONDS: Final = 86_400.0
 """Longest window: panes are kept for a day."""
@@ -81,11 +92,13 @@ class Metric(ApiModel):
     type: MetricType = Field(
         description="What is measured. RequestRate: requests per second, all pods together; "
         "Latency: a quantile of the response time in seconds; ErrorRatio: share of requests that "
-        "failed, 0 to 1; DataQuality: share of rows with a flaw, 0 to 1, worst column; Drift: "
+        "failed, 0 to 1; DataQuality: a flaw of the data, such as the share of missing values, "
+        "worst column; Drift: "
         "shift of a column's distribution against the baseline, as a share of the rows, 0 to 1; "
         "Distance: a chosen distance of one column's distribution from the baseline's; Statistic: "
         "a statistic of one column's values; EstimatedPerformance: how well the model does, "
-        "estimated without labels from its scores, as long as what it learned still holds."
+        "estimated without labels from its scores, as long as what it learned still holds; "
+        "Multivariate: how several columns, or an embedding, differ together from the baseline."
     )
     latency: LatencyOptions | None = Field(
         default=None, description="Options of type Latency, required there."
@@ -107,6 +120,9 @@ class Metric(ApiModel):
     )
     estimated_performance: EstimatedPerformanceOptions | None = Field(
         default=None, description="Options of type EstimatedPerformance, required there."
+    )
+    multivariate: MultivariateOptions | None = Field(
+        default=None, description="Options of type Multivariate, required there."
     )
     compare: Comparison | None = Field(
         default=None,
@@ -188,6 +204,14 @@ class Metric(ApiModel):
         return wanted == (self.estimated_performance is not None)
 
     @rule(
+        "(self.type == 'Multivariate') == has(self.multivariate)",
+        "multivariate belongs to type Multivariate and is required there",
+        at=".multivariate",
+    )
+    def _multivariate_fits_type(self) -> bool:
+        return (self.type is MetricType.MULTIVARIATE) == (self.multivariate is not None)
+
+    @rule(
         "(self.type == 'Drift') != has(self.threshold)",
         "threshold is required, except on type Drift, which is judged by drift.tolerance and the "
         "false-alarm budget of spec.drift",
@@ -197,17 +221,75 @@ class Metric(ApiModel):
         return (self.type is MetricType.DRIFT) != (self.threshold is not None)
 
     @rule(
-        "!(self.type in ['ErrorRatio', 'DataQuality']) || !has(self.threshold)"
+        "!(self.type == 'ErrorRatio' || (self.type == 'DataQuality' && has(self.dataQuality)"
+        " && self.dataQuality.check.endsWith('Ratio')"
+        " && (!has(self.compare) || self.compare.__as__ == 'Difference')))"
+        " || !has(self.threshold)"
         " || ((!has(self.threshold.warning) || double(self.threshold.warning) <= 1.0)"
         " && (!has(self.threshold.critical) || double(self.threshold.critical) <= 1.0))",
         'the value is a ratio, at most 1: write for example "0.05" for 5 %',
         at=".threshold",
     )
     def _ratio_is_no_percentage(self) -> bool:
-        if self.type not in RATIO_TYPES or self.threshold is None:
+        if not self.is_ratio or self.threshold is None:
             return True
         values = [self.threshold.warning, self.threshold.critical]
         return all(parse_decimal(each) <= 1.0 for each in values if each is not None)
+
+    @rule(
+        "!has(self.dataQuality) || self.dataQuality.check != 'Staleness' || !has(self.threshold)"
+        " || (self.threshold.operator.startsWith('Greater')"
+        " && (!has(self.threshold.warning) || double(self.threshold.warning) <= 86400.0)"
+        " && (!has(self.threshold.critical) || double(self.threshold.critical) <= 86400.0))",
+        "Staleness is too large above a number of seconds: write operator GreaterThan and at most "
+        '"86400", a day, for which panes are kept',
+        at=".threshold",
+    )
+    def _staleness_is_kept(self) -> bool:
+        quality, threshold = self.data_quality, self.threshold
+        if quality is None or quality.check is not DataQualityCheck.STALENESS or threshold is None:
+            return True
+        values = [each for each in (threshold.warning, threshold.critical) if each is not None]
+        fits = all(parse_decimal(each) <= MAX_WINDOW_SECONDS for each in values)
+        return fits and threshold.operator in GREATER_OPERATORS
+
+    @rule(
+        "!has(self.dataQuality) || self.dataQuality.check != 'Staleness'"
+        " || (!has(self.window) && !has(self.compare))",
+        "Staleness takes neither window nor compare: it looks back as far as its threshold",
+        at=".dataQuality.check",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _staleness_takes_no_window(self) -> bool:
+        quality = self.data_quality
+        if quality is None or quality.check is not DataQualityCheck.STALENESS:
+            return True
+        return self.window is None and self.compare is None
+
+    @rule(
+        "!has(self.compare) || !has(self.dataQuality) || !(self.dataQuality.check in"
+        " ['VanishedCategoryRatio', 'ConstantColumns', 'SchemaChanges'])",
+        "VanishedCategoryRatio, ConstantColumns and SchemaChanges compare with the baseline by "
+        "themselves and take no compare",
+        at=".compare",
+        reason=RuleReason.FORBIDDEN,
+    )
+    def _compares_once(self) -> bool:
+        quality = self.data_quality
+        return self.compare is None or quality is None or not quality.check.of_baseline
+
+    @rule(
+        "!has(self.compare) || self.compare.to != 'Baseline' || !has(self.dataQuality)"
+        " || !(self.dataQuality.check in ['DistinctRatio', 'DuplicateRatio'])",
+        "DistinctRatio and DuplicateRatio depend on how many rows there are, so that the baseline "
+        "is no measure for them: compare with PreviousPeriod",
+        at=".compare.to",
+    )
+    def _repetition_has_no_baseline(self) -> bool:
+        quality, compare = self.data_quality, self.compare
+        if quality is None or compare is None or compare.to is not CompareTo.BASELINE:
+            return True
+        return quality.check not in REPETITION_CHECKS
 
     @rule(
         "self.type in ['DataQuality', 'Statistic', 'EstimatedPerformance'] || !has(self.compare)",
@@ -217,6 +299,34 @@ class Metric(ApiModel):
     )
     def _compare_fits_type(self) -> bool:
         return self.type in COMPARABLE_TYPES or self.compare is None
+
+    @rule(
+        "!has(self.compare) || self.compare.to != 'PreviousPeriod'"
+        " || (self.type in ['DataQuality', 'Statistic'] && has(self.window))",
+        "PreviousPeriod belongs to types DataQuality and Statistic and needs a window, whose "
+        "length it has",
+        at=".compare.to",
+    )
+    def _previous_period_has_a_length(self) -> bool:
+        if self.compare is None or self.compare.to is not CompareTo.PREVIOUS_PERIOD:
+            return True
+        return self.type in PERIODIC_TYPES and self.window is not None
+
+    @rule(
+        "!has(self.compare) || self.compare.to != 'PreviousPeriod' || !has(self.window)"
+        " || (has(self.compare.offset)"
+        " ? duration(self.window) <= duration(self.compare.offset)"
+        " && duration(self.window) + duration(self.compare.offset) <= duration('24h')"
+        " : duration(self.window) + duration(self.window) <= duration('24h'))",
+        "offset must be at least the window, and both together at most 24h, for which panes are "
+        "kept",
+        at=".compare.offset",
+    )
+    def _previous_period_is_kept(self) -> bool:
+        if self.window is None or self.previous_offset is None:
+            return True
+        window = parse_duration(self.window)
+        return window <= self.previous_offset <= MAX_WINDOW_SECONDS - window
 
     @rule(
         "self.type != 'Drift' || !has(self.window)",
@@ -234,6 +344,22 @@ class Metric(ApiModel):
     )
     def _window_is_bounded(self) -> bool:
         return self.window is None or parse_duration(self.window) <= MAX_WINDOW_SECONDS
+
+    @property
+    def previous_offset(self) -> float | None:
+        """How many seconds ago the period ended that is compared with; None: with none."""
+        compare = self.compare
+        if compare is None or compare.to is not CompareTo.PREVIOUS_PERIOD or self.window is None:
+            return None
+        return parse_duration(compare.offset or self.window)
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the value is a share, 0 to 1."""
+        if self.type is MetricType.ERROR_RATIO:
+            return True
+        share = self.data_quality is not None and self.data_quality.check.is_ratio
+        return share and (self.compare is None or self.compare.as_ is CompareAs.DIFFERENCE)
 
     @property
     def declares_critical(self) -> bool:

@@ -191,9 +191,9 @@ class ModelMonitorSpec(ApiModel):
     @rule(
         "has(self.baseline)"
         " || !self.metrics.exists(m, m.type in ['DataQuality', 'Drift', 'Distance', 'Statistic',"
-        " 'EstimatedPerformance'])",
-        "baseline is required by metrics of type DataQuality, Drift, Distance, Statistic and "
-        "EstimatedPerformance",
+        " 'EstimatedPerformance', 'Multivariate'])",
+        "baseline is required by metrics of type DataQuality, Drift, Distance, Statistic, "
+        "EstimatedPerformance and Multivariate",
         at=".baseline",
         reason=RuleReason.REQUIRED,
     )

@@ -78,7 +78,7 @@ class Interpreter:
             outputs=tuple(
                 column.locator or OutputLocator() for column in columns if column.role.is_output
             ),
-            arrays=frozenset(column.derived.source for column in columns if column.derived),
+            arrays=_arrays(configuration),
         )
         """What is looked for in messages."""
         self._has_inputs = bool(self.schema.inputs)
@@ -233,3 +233,12 @@ def _plain(body: Body, headers: Mapping[bytes, bytes]) -> bytes:
     if not inflater.eof:
         raise UndecodableError(Undecodable.ENCODING)
     return plain
+
+
+def _arrays(configuration: CollectorConfiguration | None) -> frozenset[str]:
+    """Return the inputs of which a row may be a whole array: pictures and embeddings."""
+    if configuration is None:
+        return frozenset()
+    views = [view for view in configuration.moments if view.projection]
+    sources = [column.derived.source for column in configuration.columns if column.derived]
+    return frozenset([*sources, *(name for view in views for name in view.columns)])

@@ -8,7 +8,10 @@ configuration asks for it.
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from modelmonitor.collector.observer.answers import ScoreWatcher
+from modelmonitor.collector.observer.joint import MomentWatcher
 from modelmonitor.core.columns import Values
+from modelmonitor.core.profile import ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 
 
@@ -35,11 +38,15 @@ class RowWatcher(Protocol):
 
 def input_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
     """Return what looks at the inputs of whole rows."""
-    del configuration
-    return []
+    if configuration is None or not configuration.moments:
+        return []
+    inputs = [each.name for each in configuration.columns if each.role is ColumnRole.INPUT]
+    return [MomentWatcher(configuration.moments, inputs)]
 
 
 def output_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
     """Return what looks at the outputs of whole rows; they see answers with all outputs only."""
-    del configuration
-    return []
+    if configuration is None or configuration.scores is None:
+        return []
+    outputs = [column.name for column in configuration.columns if column.role.is_output]
+    return [ScoreWatcher(configuration.scores, outputs)]

@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from modelmonitor.core.moments import MomentView
 from modelmonitor.core.profile import ColumnKind, ColumnRole, DerivedFrom, OutputLocator
 
 CONFIGURATION_SCHEMA: Final = 1
@@ -61,6 +62,21 @@ class ColumnConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
     derived: DerivedFrom | None = None
     cuts: list[float] = []
     categories: list[str] = []
+    marks: list[float] = []
+    """Values that metrics ask for: how many are below and at each is counted exactly."""
+
+
+class RowChecks(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is counted beside the cells of columns, because a metric asks for it."""
+
+    distinct: list[str] = []
+    """Columns whose different values are counted."""
+    alike: list[str] = []
+    """Columns of which it is noticed that they have one value only."""
+    duplicates: bool = False
+    """Different rows of inputs are counted."""
+    names: bool = False
+    """Names of inputs that the baseline does not know are counted."""
 
 
 class JSONPaths(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,6 +84,27 @@ class JSONPaths(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     rows: str = ""
     results: str = ""
+
+
+class ScoredClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A class whose probability the model answers with."""
+
+    name: str
+    """The class, as the prediction names it."""
+    column: str
+    """The output column that holds its probability."""
+    edges: list[float] = []
+    """Edges between the cells of its scores, strictly increasing."""
+
+
+class ScoreConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How scores are counted together with predictions; taken from the baseline profile."""
+
+    prediction: str
+    """The output column that holds the predicted class."""
+    classes: list[str]
+    """Classes that the baseline knows."""
+    scored: list[ScoredClass]
 
 
 class CollectorConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -91,6 +128,11 @@ class CollectorConfiguration(msgspec.Struct, frozen=True, kw_only=True, omit_def
     """Categorical columns whose new values may be named in clear."""
     hashKey: str = ""
     """Key of the hashes of other new values, in URL-safe base64; empty: they are not named."""
+    scores: ScoreConfiguration | None = None
+    """None: scores are counted as any other column, and not together with predictions."""
+    checks: RowChecks = RowChecks()
+    moments: list[MomentView] = []
+    """Which joint moments of rows are counted."""
     suspended: bool = False
     """Only splice."""
 

@@ -24,6 +24,10 @@ NO_RESPONSE: Final = "none"
 """Status code of a request whose connection ended without a response."""
 GRPC_CODE_PREFIX: Final = "grpc-"
 """Status code of a gRPC request: this and the number of the trailers, such as `grpc-14`."""
+ROWS: Final = ""
+"""Stands for whole rows where columns are named."""
+MAX_MARKS: Final = 32
+"""Values that metrics ask for, of one column: no more than there are metrics."""
 MAX_NOVEL: Final = 32
 """Values that the baseline does not list, named in one column of one pane."""
 
@@ -96,6 +100,15 @@ class GenerationCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     """Reason as the server names it, of a known few, else `other` → choices."""
 
 
+class MarkCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a column's values lie about one value that a metric asks for."""
+
+    value: float
+    below: int = 0
+    at: int = 0
+    """Values that are equal to it."""
+
+
 class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One column's values in one pane."""
 
@@ -130,6 +143,74 @@ class ColumnCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Text: HyperLogLog of keyed hashes, as `core.statistics.distinct` writes it. Of text nothing
     else is counted but lengths: `cells`, `total`, `squares`, `below`, `above` and `sketch` are of
     characters."""
+    empty: int | None = None
+    """Text and categorical: texts without a character that is no space; they are values, not
+    missing. None: they were not counted."""
+    marks: list[MarkCounts] = []
+    """Numbers, or lengths of text: those of `ColumnConfiguration.marks`."""
+
+
+class DistinctCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How many different ones there are among some values."""
+
+    values: int = 0
+    sketch: bytes = b""
+    """HyperLogLog of keyed hashes with `core.statistics.distinct.FINE` registers."""
+
+
+class NameCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What requests call their inputs."""
+
+    requests: int = 0
+    """Those that name them; tensors without names of columns do not."""
+    unexpected: dict[str, int] = {}
+    """Names that the baseline does not know and half of the requests have → requests."""
+
+
+class ClassScores(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The scores of one class: the probabilities that the model gave it."""
+
+    other: list[int] = []
+    """Rows of which the model predicted another class, by cell of the score: counts in
+    (edge[i-1], edge[i]], length edges + 1."""
+    this: list[int] = []
+    """The same of rows of which it predicted this class."""
+    otherTotal: float = 0.0
+    """Sum of the scores of those rows."""
+    otherSquares: float = 0.0
+    thisTotal: float = 0.0
+    thisSquares: float = 0.0
+
+
+class ScoreCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the scores of whole answers say, in the cells of `CollectorConfiguration.scores`."""
+
+    rows: int = 0
+    """Answers that hold prediction and scores: counted + unusable + unknown."""
+    unusable: int = 0
+    """Those without a prediction, or of which a score is missing or no probability."""
+    unknown: int = 0
+    """Those that predict a class which the baseline does not know."""
+    classes: list[ClassScores] = []
+    """In the configuration's order."""
+
+
+class MomentCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Sums over whole rows, see `core.moments`; of arrays, float64 in little-endian order."""
+
+    rows: int = 0
+    """Complete rows: every column had a finite number."""
+    skipped: int = 0
+    """The others."""
+    sums: bytes = b""
+    """Of each element, shape `(width,)`."""
+    products: bytes = b""
+    """Of each pair of elements, the upper triangle row by row, shape `(width (width + 1) / 2,)`."""
+    fourths: bytes = b""
+    """Of the fourth power of each element, shape `(width,)`."""
+    errors: float = 0.0
+    """Of the squared distance between the vector and its projection on the components."""
+    errorSquares: float = 0.0
 
 
 class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -168,6 +249,17 @@ class Pane(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     columns: dict[str, ColumnCounts] = {}
     generation: GenerationCounts | None = None
     """Of text generation; None: there was none."""
+    distinct: dict[str, DistinctCounts] = {}
+    """Column → different values, of the columns that a metric asks for; `ROWS` → whole rows."""
+    alike: dict[str, str] | None = None
+    """Column → keyed hash of the only value that it has, of the columns that a metric asks for;
+    None: nobody asked."""
+    names: NameCounts | None = None
+    """None: nobody asked."""
+    scores: ScoreCounts | None = None
+    """None: the configuration does not ask for them."""
+    moments: dict[str, MomentCounts] = {}
+    """View of the configuration → sums."""
 
 
 class PanesReply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
