@@ -20,6 +20,7 @@ from modelmonitor.core.drift_verdict import judge_drift
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence, MetricEvidence, evidence_key
 from modelmonitor.core.judging import Refusal, unknown
 from modelmonitor.core.multivariate import judge_multivariate
+from modelmonitor.core.performance import judge_performance
 from modelmonitor.core.profile import Profile
 from modelmonitor.core.quality import judge_quality
 from modelmonitor.core.rows import Reference
@@ -120,6 +121,8 @@ def _judge_rows(metric: Metric, reference: Reference, ticks: Sequence[Tick]) -> 
         return judge_quality(metric, metric.data_quality, reference, ticks)
     if metric.distance is not None:
         return judge_distance(metric, metric.distance, reference, ticks)
+    if metric.estimated_performance is not None:
+        return judge_performance(metric, metric.estimated_performance, reference, ticks)
     if metric.multivariate is not None:
         return judge_multivariate(metric, metric.multivariate, reference, ticks)
     raise ValueError(f"metric {metric.name} has no options for its type {metric.type}")
@@ -155,8 +158,8 @@ def _meaning(spec: ModelMonitorSpec, digest: str, plan: DriftPlan) -> str:
 
     A rolling baseline moves on every day. Evidence against it goes on: each tick's factor is at
     most 1 on average under the null of its own time, whichever comparator that was, as long as the
-    past alone chose it (Shin, Ramdas and Rinaldo 2022, arXiv 2203.03532). It only starts afresh where
-    the new comparator has other shares to watch.
+    past alone chose it (Shin, Ramdas and Rinaldo 2022, arXiv 2203.03532). It only starts afresh
+    where the new comparator has other shares to watch.
     """
     production = None if spec.baseline is None else spec.baseline.production
     if production is None:

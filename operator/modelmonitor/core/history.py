@@ -96,6 +96,17 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Hours that take late panes, oldest first."""
 
 
+def unrecordable(profile: Profile) -> str:
+    """Return why a monitor's history cannot be kept in a profile's cells; empty if it can."""
+    cells = sum(len(column.cells) for column in profile.columns)
+    if cells <= MOST_CELLS:
+        return ""
+    return (
+        f"the baseline has {cells} cells, and panes are kept by the hour for at most {MOST_CELLS}: "
+        "build it with fewer columns or categories"
+    )
+
+
 def begin(digest: str, now: float) -> Recording:
     """Return an empty recording; the hour that is running counts only if it has just begun."""
     return Recording(digest=digest, began=float(-(-now // HOUR) * HOUR))

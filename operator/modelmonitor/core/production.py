@@ -7,6 +7,8 @@ moved with every tick would follow a slow drift as fast as it goes.
 from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
 from modelmonitor.api.v1alpha1.base import parse_duration, parse_moment
 from modelmonitor.api.v1alpha1.baseline import ProductionBaseline
 from modelmonitor.core.history import HOUR, hour_of
@@ -15,18 +17,13 @@ from modelmonitor.core.times import format_time
 DAY: Final = 24 * HOUR
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """Whole hours of a monitor's history.
-
-    Attributes
-    ----------
-    since, until
-        Seconds since the epoch, multiples of 3600.
-    """
+class Period(msgspec.Struct, frozen=True):
+    """Whole hours of a monitor's history."""
 
     since: float
+    """Seconds since the epoch, a multiple of 3600."""
     until: float
+    """The same."""
 
     def __str__(self) -> str:
         """Return the period for people."""
@@ -91,12 +88,6 @@ def period_of(
         return Pending(int(max(0.0, now - began) / HOUR), round((length + ago) / HOUR))
     since = began + passed // DAY * DAY
     return Period(since, since + length)
-
-
-def needed_since(production: ProductionBaseline, began: float, now: float) -> float:
-    """Return from when on hours are still needed, seconds since the epoch; as `period_of`."""
-    found = period_of(production, began, now)
-    return found.since if isinstance(found, Period) else began
 
 
 def _fixed(

@@ -176,6 +176,11 @@ class BaselineReason(Documented):
     LOADED = "Loaded", "The baseline profile is loaded."
     NOT_REQUIRED = "NotRequired", "No metric needs a baseline and none is named."
     PROGRESSING = "Progressing", "The baseline has not been read yet."
+    LEARNING = "Learning", "The period whose panes become the baseline is not over yet."
+    PERIOD_NOT_RECORDED = (
+        "PeriodNotRecorded",
+        "The fixed period began before panes were kept for this monitor.",
+    )
     BASELINE_NOT_FOUND = "BaselineNotFound", "The object that should hold the baseline is missing."
     BASELINE_INVALID = (
         "BaselineInvalid",
@@ -291,5 +296,17 @@ class VerdictReason(Documented):
     COLUMN_KIND_UNSUPPORTED = (
         "ColumnKindUnsupported",
         "The column's kind, numeric or categorical, does not fit the check or statistic.",
+    )
+    PERFORMANCE_NOT_IN_BASELINE = (
+        "PerformanceNotInBaseline",
+        "The baseline profile was built without the labels or scores that an estimate needs.",
+    )
+    SCORES_UNUSABLE = (
+        "ScoresUnusable",
+        "The scores or predictions of the window are not such as the baseline knows them.",
+    )
+    PRIOR_NOT_IDENTIFIABLE = (
+        "PriorNotIdentifiable",
+        "The predictions tell the true classes too badly apart to infer the classes' shares.",
     )
     NOT_A_NUMBER = "NotANumber", "The value is not a finite number."

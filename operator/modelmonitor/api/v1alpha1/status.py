@@ -126,11 +126,26 @@ class CollectionStatus(ApiModel):
     )
 
 
+class LearnedStatus(ApiModel):
+    """A profile that was made from panes."""
+
+    digest: Digest = Field(description="Digest of the profile that is compared with.")
+    since: Timestamp = Field(description="Begin of the period.")
+    until: Timestamp = Field(description="End of the period.")
+
+
 class BaselineStatus(ApiModel):
     """The baseline profile in force."""
 
-    digest: Digest = Field(description="Digest of the profile's content.")
-    rows: int = Field(ge=0, description="Rows that the profile was built from.")
+    digest: Digest = Field(
+        description="Digest of the profile by whose columns and cut points rows are counted."
+    )
+    rows: int = Field(
+        ge=0, description="Rows that the profile in force was built from; 0 while it is learned."
+    )
+    learned: LearnedStatus | None = Field(
+        default=None, description="Of type Production: what the panes of the period became."
+    )
 
 
 class MetricStatus(ApiModel):

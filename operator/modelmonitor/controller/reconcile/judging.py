@@ -16,8 +16,10 @@ from modelmonitor.controller.reconcile.inbox import Boot
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.revision import RevisionChoice
 from modelmonitor.core.alert import AlertRecord, advance
-from modelmonitor.core.evaluation import evaluate, lookback
+from modelmonitor.core.comparator import Comparator, Made, standing
+from modelmonitor.core.evaluation import NO_BASELINE, Evaluation, evaluate, lookback
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence
+from modelmonitor.core.history import Recording, with_late_pane, with_tick
 from modelmonitor.core.panes import without_details
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick
@@ -54,6 +56,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     verdicts: list[Verdict] = []
     evidence: Evidence = NO_EVIDENCE
     coverage: float | None = None
+    recording: Recording | None = None
+    made: Made | None = None
+    """What the comparator was made of; its profile is an object of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,10 @@ class Memory:
     """Share of the last tick's traffic that was observed and decoded; None before the first."""
     late: int = 0
     """Panes that came after their tick was judged."""
+    recording: Recording | None = None
+    """What is kept of rows, hour by hour; None where the baseline is not made of panes."""
+    comparator: Comparator | None = None
+    """What the last period of panes became; None where none is over."""
 
     def to_checkpoint(self, applied: dict[str, Boot]) -> Judged:
         """Return what has to outlive the process; ticks and early panes are in the journal."""
@@ -98,6 +107,8 @@ class Memory:
             verdicts=list(self.verdicts.values()),
             evidence=self.evidence,
             coverage=self.coverage,
+            recording=self.recording,
+            made=None if self.comparator is None else self.comparator.made,
         )
 
 
@@ -115,6 +126,11 @@ def fresh(interval: float, now: float) -> Memory:
     return Memory(interval=interval, judged_until=int(now / interval) * interval)
 
 
+def afresh(memory: Memory, interval: float, now: float) -> Memory:
+    """Return the memory of a monitor that is to be judged anew; what panes taught it is kept."""
+    return replace(fresh(interval, now), recording=memory.recording, comparator=memory.comparator)
+
+
 def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
     """Return the memory of a checkpoint, its windows filled from the entries before it."""
     memory = Memory(
@@ -125,6 +141,7 @@ def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
         verdicts={verdict.metric: verdict for verdict in judged.verdicts},
         evidence=judged.evidence,
         coverage=judged.coverage,
+        recording=judged.recording,
     )
     panes: dict[float, list[Pane]] = {}
     facts: dict[float, TickFacts] = {}
@@ -157,8 +174,18 @@ def due_ticks(memory: Memory, until: float, most: float) -> list[float]:
     return [number * interval for number in range(first, last)]
 
 
-def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
-    """Let panes enter: into windows where their tick is judged already, else into its verdict."""
+def take_in(memory: Memory, panes: Iterable[Pane], loaded: Loaded | None = None) -> None:
+    """Let panes enter: into windows where their tick is judged already, else into its verdict.
+
+    Parameters
+    ----------
+    memory
+        Changed.
+    panes
+        In the order in which they came.
+    loaded
+        The profile by whose cells panes are counted, for what is recorded of late ones.
+    """
     for full in panes:
         if full.interval != memory.interval:
             continue  # the interval was changed; counted by another clock
@@ -167,6 +194,14 @@ def take_in(memory: Memory, panes: Iterable[Pane]) -> None:
             memory.early.setdefault(start, []).append(pane)
             continue
         memory.late += 1
+        if memory.recording is not None and loaded is not None:
+            memory.recording = with_late_pane(
+                memory.recording,
+                loaded.profile,
+                pane,
+                revision=memory.choice.judged,
+                judged_until=memory.judged_until,
+            )
         for position, tick in enumerate(memory.ticks):
             if tick.start == start:
                 memory.ticks[position] = replace(tick, panes=(*tick.panes, pane))
@@ -184,7 +219,8 @@ def judge(
     spec
         The monitor's spec.
     loaded
-        The baseline in force.
+        The profile by whose cells panes are counted, and the baseline in force unless that is made
+        of panes.
     facts
         The tick; not before `memory.judged_until`.
     """
@@ -194,16 +230,24 @@ def judge(
     memory.choice = facts.choice
     horizon = facts.end - max(lookback(spec), facts.interval)
     memory.ticks = [tick for tick in memory.ticks if tick.start >= horizon - facts.interval / 2]
-    evaluation = evaluate(
-        spec,
-        None if loaded is None else loaded.profile,
-        "" if loaded is None else loaded.digest,
-        memory.ticks,
-        memory.evidence,
-    )
+    evaluation = _evaluation(memory, spec, loaded)
     memory.evidence = evaluation.evidence
     memory.coverage = evaluation.coverage
+    if memory.recording is not None and loaded is not None:
+        memory.recording = with_tick(memory.recording, loaded.profile, memory.ticks[-1])
     return _advance(memory, spec.metrics, evaluation.verdicts, facts.end)
+
+
+def _evaluation(memory: Memory, spec: ModelMonitorSpec, loaded: Loaded | None) -> Evaluation:
+    profile = None if loaded is None else loaded.profile
+    digest = "" if loaded is None else loaded.digest
+    absent = NO_BASELINE
+    production = None if spec.baseline is None else spec.baseline.production
+    if production is not None and loaded is not None:
+        profile = None if memory.comparator is None else memory.comparator.profile
+        now = memory.ticks[-1].start
+        absent = standing(production, memory.recording, memory.comparator, now).refusal
+    return evaluate(spec, profile, digest, memory.ticks, memory.evidence, absent=absent)
 
 
 def _advance(

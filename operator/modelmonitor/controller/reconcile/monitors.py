@@ -25,7 +25,7 @@ from modelmonitor.controller.reconcile import restarting
 from modelmonitor.controller.reconcile.baseline import configuration_for
 from modelmonitor.controller.reconcile.claims import claim_of
 from modelmonitor.controller.reconcile.journal import delete_journal
-from modelmonitor.controller.reconcile.judging import fresh
+from modelmonitor.controller.reconcile.judging import afresh
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.opening import open_state, save_checkpoint
 from modelmonitor.controller.reconcile.outcome import Outcome, write_outcome
@@ -146,7 +146,8 @@ class Reconciler:
         plan, seen = await self._see(key, monitor, plan)
         wanted = await self._collect(key, monitor, state, plan, seen)
         if monitor.spec.suspend:
-            state.memory = fresh(state.memory.interval, self._services.clock.now())
+            now = self._services.clock.now()
+            state.memory = afresh(state.memory, state.memory.interval, now)
             state.collection.inbox.next_tick()  # of a time that is not judged
         else:
             await judge_due(self._services, key, monitor, state, plan.loaded, seen)

@@ -4,13 +4,21 @@ from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
+from modelmonitor.controller.gateways.store import ObjectStore
 from modelmonitor.controller.reconcile.baseline import Loaded
 from modelmonitor.controller.reconcile.collection import Collection
+from modelmonitor.controller.reconcile.history import (
+    Subject,
+    prepare,
+    put_away,
+    stored_comparator,
+)
 from modelmonitor.controller.reconcile.journal import Replay
 from modelmonitor.controller.reconcile.judging import (
     Judged,
     Memory,
     TickFacts,
+    afresh,
     fresh,
     judge,
     restored,
@@ -43,9 +51,11 @@ async def open_state(
     collection = Collection(uid)
     if replay.content is not None:
         collection.inbox.applied = dict(replay.content.applied)
-    memory = _replayed(replay, monitor, loaded, collection)
-    if memory is None or memory.interval != interval:
+    memory = await _replayed(services.store, Subject(uid, spec, loaded), replay, collection)
+    if memory is None:
         memory = fresh(interval, now)
+    elif memory.interval != interval:
+        memory = afresh(memory, interval, now)
     state = MonitorState(
         uid=uid, collection=collection, journal=journal, memory=memory, saved_at=now
     )
@@ -53,26 +63,27 @@ async def open_state(
     return state
 
 
-def _replayed(
-    replay: Replay[TickFacts, Judged],
-    monitor: ModelMonitor,
-    loaded: Loaded | None,
-    collection: Collection,
+async def _replayed(
+    store: ObjectStore, subject: Subject, replay: Replay[TickFacts, Judged], collection: Collection
 ) -> Memory | None:
     """Return the memory after judging again what came after the checkpoint; None without one."""
     if replay.content is None:
         return None
     memory = restored(replay.content, replay.filling)
+    memory.comparator = await stored_comparator(store, subject.uid, replay.content.made)
     for entry in replay.judging:
-        take_in(memory, collection.inbox.repeat(entry.panes))
         facts = entry.facts
-        if (
-            facts is not None
-            and facts.interval == memory.interval
-            and facts.start >= memory.judged_until
-        ):
-            judge(memory, monitor.spec, loaded, facts)
+        due = facts if facts is not None and _is_due(facts, memory) else None
+        if due is not None:
+            await prepare(store, memory, subject, due.start)
+        take_in(memory, collection.inbox.repeat(entry.panes), subject.loaded)
+        if due is not None:
+            judge(memory, subject.spec, subject.loaded, due)
     return memory
+
+
+def _is_due(facts: TickFacts, memory: Memory) -> bool:
+    return facts.interval == memory.interval and facts.start >= memory.judged_until
 
 
 async def save_state(services: Services, state: MonitorState, monitor: ModelMonitor) -> None:
@@ -97,6 +108,7 @@ async def save_checkpoint(services: Services, state: MonitorState) -> None:
     """
     now = services.clock.now()
     state.collection.inbox.forget_old(now)
+    await put_away(services.store, services.fence.term, state)
     content = state.memory.to_checkpoint(state.collection.inbox.settled())
     await state.journal.save(content, now - state.reach)
     state.saved_at = now

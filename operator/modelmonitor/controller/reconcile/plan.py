@@ -39,6 +39,7 @@ from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, pa
 from modelmonitor.controller.reconcile.surroundings import Neighbourhoods
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle, capture_of
+from modelmonitor.core.history import unrecordable
 from modelmonitor.core.preflight import Surroundings
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
@@ -207,7 +208,7 @@ class Planner:
 
     async def _baseline(self, key: Key, monitor: ModelMonitor) -> Loaded | Missing | None:
         baseline = monitor.spec.baseline
-        if baseline is None or baseline.config_map is None:
+        if baseline is None or baseline.profile_ref is None:
             if not needs_baseline(monitor.spec):
                 return None
             return Missing(
@@ -216,7 +217,7 @@ class Planner:
                 "need one: name the ConfigMap that `modelmonitor baseline apply` wrote",
             )
         try:
-            found = await self._baselines.load(key, baseline.config_map.name)
+            found = await self._baselines.load(key, baseline.profile_ref.name)
         except AccessDeniedError as error:
             return Missing(
                 BaselineReason.ACCESS_DENIED, f"the operator may not read the baseline: {error}"
@@ -225,6 +226,8 @@ class Planner:
             return found
         spec, profile = monitor.spec, found.profile
         absent = missing_columns(spec, profile) or missing_hours(spec, profile)
+        if not absent and baseline.production is not None:
+            absent = unrecordable(profile)
         return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
 
     async def _job(self, key: Key, monitor: ModelMonitor) -> Problem | None:

@@ -7,7 +7,6 @@ from typing import Final
 from modelmonitor.api.v1alpha1.conditions import ConditionType, MetricsReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import (
-    BaselineStatus,
     CollectionStatus,
     CollectorCounts,
     ConditionStatus,
@@ -17,6 +16,7 @@ from modelmonitor.api.v1alpha1.status import (
     RetrainingStatus,
 )
 from modelmonitor.controller.reconcile.collection import Collection
+from modelmonitor.controller.reconcile.history import Subject, baseline_draft, baseline_status
 from modelmonitor.controller.reconcile.judging import Memory
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.plan import Plan, plan_drafts
@@ -61,20 +61,18 @@ def status_of(monitor: ModelMonitor, memory: Memory | None, found: Found) -> Mod
     found
         Everything else.
     """
-    loaded = found.plan.loaded
+    subject = Subject(monitor.metadata.uid, monitor.spec, found.plan.loaded)
     judged = memory is not None and bool(memory.ticks or memory.verdicts)
     return compose(
         monitor.status,
         Observations(
             generation=monitor.metadata.generation,
             suspended=monitor.spec.suspend,
-            drafts=[*plan_drafts(found.plan), *found.drafts],
+            drafts=[*_plan_drafts(found.plan, subject, memory), *found.drafts],
             metrics=_judged_metrics(monitor, memory),
             now=found.now,
             collectors=found.collectors,
-            baseline=None
-            if loaded is None
-            else BaselineStatus(digest=loaded.digest, rows=loaded.profile.rows),
+            baseline=baseline_status(subject, memory),
             revision="" if memory is None else memory.choice.judged,
             evaluated_at=memory.judged_until if memory is not None and judged else None,
             coverage=None if memory is None else memory.coverage,
@@ -84,6 +82,15 @@ def status_of(monitor: ModelMonitor, memory: Memory | None, found: Found) -> Mod
             retraining=found.retraining,
         ),
     )
+
+
+def _plan_drafts(plan: Plan, subject: Subject, memory: Memory | None) -> list[ConditionDraft]:
+    """Return what the plan says; of a baseline that is made of panes, what became of them."""
+    made = None if memory is None else baseline_draft(subject, memory)
+    drafts = plan_drafts(plan)
+    if made is None:
+        return list(drafts)
+    return [made if draft.type is made.type else draft for draft in drafts]
 
 
 def _judged_metrics(monitor: ModelMonitor, memory: Memory | None) -> list[JudgedMetric]:

@@ -11,12 +11,13 @@ from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.controller.gateways.errors import TemporaryError
 from modelmonitor.controller.reconcile.announce import decision_changed, log_decision
 from modelmonitor.controller.reconcile.baseline import Loaded
+from modelmonitor.controller.reconcile.history import Subject, prepare
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.judging import (
     Memory,
     TickFacts,
+    afresh,
     due_ticks,
-    fresh,
     judge,
     take_in,
 )
@@ -120,13 +121,14 @@ async def judge_due(
     memory = state.memory
     interval = parse_duration(monitor.spec.interval)
     if memory.interval != interval:
-        memory = state.memory = fresh(interval, now)
+        memory = state.memory = afresh(memory, interval, now)
     starts = due_ticks(memory, now - grace(interval, state.uid), max(CATCH_UP, 2 * interval))
     choice = choose(memory.choice, ready_by_revision(seen.pods)) if starts else memory.choice
     for start in starts:
+        await prepare(services.store, memory, Subject(state.uid, monitor.spec, loaded), start)
         panes = state.collection.inbox.next_tick()
         late = memory.late
-        take_in(memory, panes)
+        take_in(memory, panes, loaded)
         services.metrics.panes_late.inc(memory.late - late)
         facts = seen.facts(memory, start, choice)
         await state.journal.append(Entry(panes=panes, facts=facts), start)
@@ -138,16 +140,16 @@ async def judge_due(
         services.metrics.ticks.inc()
         state.dirty = True
         await asyncio.sleep(0)  # others may run between the ticks of a long outage
-    await _keep_last_panes(state)
+    await _keep_last_panes(state, loaded)
     await checkpoint_if_old(services, monitor, state)
 
 
-async def _keep_last_panes(state: MonitorState) -> None:
+async def _keep_last_panes(state: MonitorState, loaded: Loaded | None) -> None:
     """Store the last panes of pods that are gone at once: nobody else has them any more."""
     if any(pane.final for pane in state.collection.inbox.waiting):
         panes = state.collection.inbox.drain()
         await state.journal.append(Entry(panes=panes), max(pane.start for pane in panes))
-        take_in(state.memory, panes)
+        take_in(state.memory, panes, loaded)
         state.dirty = True
 
 

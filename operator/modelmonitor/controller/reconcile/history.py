@@ -1,0 +1,245 @@
+"""The history of a monitor in the store, and the baseline that is made of it.
+
+Hours that take no pane any more, and the profile in force, are objects beside the journal:
+
+    monitors/<uid>/history/<start>-<term>.msgpack.z
+    monitors/<uid>/baselines/<hex of the digest>.json
+
+Hours that still take panes are part of the checkpoint, and in the store only once they are closed:
+where an hour is in both, because a process ended between the two writes, the checkpoint's counts,
+since the entries after it are judged again. Of two leaders that closed an hour the later one did
+so from what it took over. So the same entries lead to the same profile, wherever a process ends.
+"""
+
+import asyncio
+import logging
+import math
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import msgspec
+
+from modelmonitor.api.v1alpha1.baseline import MOST_PERIOD
+from modelmonitor.api.v1alpha1.conditions import BaselineReason, ConditionType
+from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
+from modelmonitor.api.v1alpha1.status import BaselineStatus, ConditionStatus, LearnedStatus
+from modelmonitor.controller.gateways.store import ObjectStore
+from modelmonitor.controller.reconcile.baseline import Loaded
+from modelmonitor.controller.reconcile.judging import Memory
+from modelmonitor.controller.reconcile.state import MonitorState
+from modelmonitor.core.comparator import Comparator, Made, standing
+from modelmonitor.core.history import HOUR, Hour, begin, closed, without
+from modelmonitor.core.production import Period, period_of
+from modelmonitor.core.profile import Profile, canonical, digest
+from modelmonitor.core.relearn import LEAST_ROWS, relearned, rows_in
+from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.times import format_time
+
+logger = logging.getLogger(__name__)
+
+KEPT: Final = MOST_PERIOD + 48 * HOUR
+"""Seconds for which hours are kept: the longest period, and the day until it moves on."""
+READ_TOGETHER: Final = 16
+"""Hours that are read at the same time."""
+
+_HOURS: Final = msgspec.msgpack.Decoder(Hour)
+_PROFILES: Final = msgspec.json.Decoder(Profile)
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Whose history it is.
+
+    Attributes
+    ----------
+    uid
+        Of the monitor.
+    spec
+        Its spec.
+    loaded
+        The profile by whose cells its panes are counted.
+    """
+
+    uid: str
+    spec: ModelMonitorSpec
+    loaded: Loaded | None
+
+
+async def prepare(store: ObjectStore, memory: Memory, subject: Subject, now: float) -> None:
+    """Bring recording and comparator of a monitor up to the tick that is judged next.
+
+    Parameters
+    ----------
+    store
+        Where hours and profiles are.
+    memory
+        Changed: its recording, and its comparator where the period has moved on.
+    subject
+        The monitor.
+    now
+        Start of that tick, seconds since the epoch.
+
+    Raises
+    ------
+    TemporaryError
+        If the store does not answer; to judge by an older comparator would be a guess.
+    """
+    baseline, loaded = subject.spec.baseline, subject.loaded
+    production = None if baseline is None else baseline.production
+    if production is None or loaded is None:
+        memory.recording = memory.comparator = None
+        return
+    if memory.recording is None or memory.recording.digest != loaded.digest:
+        memory.recording, memory.comparator = begin(loaded.digest, now), None
+    period = period_of(production, memory.recording.began, now)
+    if not isinstance(period, Period):
+        memory.comparator = None
+    elif memory.comparator is None or memory.comparator.made.period != period:
+        memory.comparator = await _made(store, memory, subject.uid, loaded, period)
+
+
+async def stored_comparator(store: ObjectStore, uid: str, made: Made | None) -> Comparator | None:
+    """Return the comparator of a checkpoint; None if there is none, so that it is made again.
+
+    Raises
+    ------
+    TemporaryError
+        If the store does not answer.
+    """
+    if made is None or not made.digest:
+        return None if made is None else Comparator(made, None)
+    name = _profile_name(uid, made.digest)
+    payload = await store.get(name)
+    if payload is None:
+        logger.warning("%s is gone and made again of the hours that are kept", name)
+        return None
+    return Comparator(made, _PROFILES.decode(payload))
+
+
+async def put_away(store: ObjectStore, term: int, state: MonitorState) -> None:
+    """Store the hours that are closed, before a checkpoint that holds them no more.
+
+    Raises
+    ------
+    TemporaryError
+        If the store does not answer.
+    """
+    memory = state.memory
+    if memory.recording is None:
+        return
+    done = closed(memory.recording, memory.judged_until)
+    if not done:
+        return
+    for hour in done:
+        await store.put(_hour_name(state.uid, hour, term), _packed(hour))
+    memory.recording = without(memory.recording, done)
+    names = await store.list(_hours_folder(state.uid))
+    oldest = memory.judged_until - KEPT
+    await store.delete([name for name in names if _start_of(name) < oldest])
+
+
+def baseline_draft(subject: Subject, memory: Memory) -> ConditionDraft | None:
+    """Return BaselineReady of a baseline that is made of panes, None of any other."""
+    baseline, loaded = subject.spec.baseline, subject.loaded
+    if baseline is None or baseline.production is None or loaded is None:
+        return None
+    found = standing(baseline.production, memory.recording, memory.comparator, memory.judged_until)
+    ready = found.reason is BaselineReason.LOADED
+    status = ConditionStatus.TRUE if ready else ConditionStatus.FALSE
+    return ConditionDraft(ConditionType.BASELINE_READY, status, found.reason, found.message)
+
+
+def baseline_status(subject: Subject, memory: Memory | None) -> BaselineStatus | None:
+    """Return the baseline as the status shows it, None where there is none."""
+    baseline, loaded = subject.spec.baseline, subject.loaded
+    if loaded is None:
+        return None
+    if baseline is None or baseline.production is None:
+        return BaselineStatus(digest=loaded.digest, rows=loaded.profile.rows)
+    comparator = None if memory is None else memory.comparator
+    if comparator is None or comparator.profile is None:
+        return BaselineStatus(digest=loaded.digest, rows=0)
+    made = comparator.made
+    return BaselineStatus(
+        digest=loaded.digest,
+        rows=comparator.profile.rows,
+        learned=LearnedStatus(
+            digest=made.digest,
+            since=format_time(made.period.since),
+            until=format_time(made.period.until),
+        ),
+    )
+
+
+async def _made(
+    store: ObjectStore, memory: Memory, uid: str, loaded: Loaded, period: Period
+) -> Comparator:
+    """Return what a period became; its profile is stored before anything is judged by it."""
+    open_hours = [] if memory.recording is None else memory.recording.hours
+    hours = await _hours_of(store, uid, period, open_hours)
+    rows = rows_in(loaded.digest, hours, period)
+    if rows < LEAST_ROWS:
+        return Comparator(Made(period=period, rows=rows), None)
+    profile = await asyncio.to_thread(relearned, loaded.profile, loaded.digest, hours, period)
+    made = Made(period=period, rows=profile.rows, digest=digest(profile))
+    name = _profile_name(uid, made.digest)
+    older = await store.list(_profiles_folder(uid))
+    await store.put(name, canonical(profile))
+    last = "" if memory.comparator is None else memory.comparator.made.digest
+    # The last one is what the last checkpoint names.
+    kept = {name, _profile_name(uid, last)}
+    await store.delete([each for each in older if each not in kept])
+    logger.info("the baseline of monitor %s is %s, %d rows of %s", uid, made.digest, rows, period)
+    return Comparator(made, profile)
+
+
+async def _hours_of(
+    store: ObjectStore, uid: str, period: Period, open_hours: Iterable[Hour]
+) -> Sequence[Hour]:
+    """Return the hours of a period; those that still take panes come from the recording."""
+    names: dict[float, str] = {}
+    for name in await store.list(_hours_folder(uid)):  # of one hour, the last leader's comes last
+        if period.since <= _start_of(name) < period.until:
+            names[_start_of(name)] = name
+    for hour in open_hours:
+        names.pop(hour.start, None)
+    wanted = list(names.values())
+    found: list[Hour] = []
+    for first in range(0, len(wanted), READ_TOGETHER):
+        payloads = await asyncio.gather(
+            *(store.get(name) for name in wanted[first : first + READ_TOGETHER])
+        )
+        found += [_unpacked(payload) for payload in payloads if payload is not None]
+    return [*found, *open_hours]
+
+
+def _packed(hour: Hour) -> bytes:
+    return zlib.compress(msgspec.msgpack.encode(hour), 1)
+
+
+def _unpacked(payload: bytes) -> Hour:
+    return _HOURS.decode(zlib.decompress(payload))
+
+
+def _hours_folder(uid: str) -> str:
+    return f"monitors/{uid}/history"
+
+
+def _profiles_folder(uid: str) -> str:
+    return f"monitors/{uid}/baselines"
+
+
+def _hour_name(uid: str, hour: Hour, term: int) -> str:
+    return f"{_hours_folder(uid)}/{int(hour.start):012d}-{term:010d}.msgpack.z"
+
+
+def _profile_name(uid: str, name: str) -> str:
+    return f"{_profiles_folder(uid)}/{name.removeprefix('sha256:')}.json"
+
+
+def _start_of(name: str) -> float:
+    """Return the start of the hour that an object holds; of another object, the far future."""
+    start = name.rsplit("/", 1)[-1].split("-", maxsplit=1)[0]
+    return float(start) if start.isdigit() else math.inf
