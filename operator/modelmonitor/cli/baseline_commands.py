@@ -40,14 +40,21 @@ def build(
         typer.Option(metavar="OUTPUT[:INDEX]", help="Where responses hold it; default: COLUMN."),
     ] = None,
     score: Annotated[
-        str | None, typer.Option(help="Column with the probability of the positive class.")
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN[=CLASS]",
+            help="Column with the probability of a class: one of two, or one for each.",
+        ),
     ] = None,
     score_at: Annotated[
-        str | None,
-        typer.Option(metavar="OUTPUT[:INDEX]", help="Where responses hold it; default: COLUMN."),
+        list[str] | None,
+        typer.Option(
+            metavar="OUTPUT[:INDEX]", help="Where responses hold each score; default: COLUMN."
+        ),
     ] = None,
     label: Annotated[
-        str | None, typer.Option(help="Column with the true outcome: not served, left out.")
+        str | None,
+        typer.Option(help="Column with the true class, not served: performance is estimated."),
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="Column with the rows' times; tells how dependent they are.")
@@ -68,17 +75,17 @@ def build(
 ) -> None:
     """Build a baseline profile from rows with the model's predictions."""
     from modelmonitor.cli.baseline_data import read_rows
+    from modelmonitor.cli.baseline_scores import add_performance, scores_of, take_labels
     from modelmonitor.core.profile_builder import BaselineDataError, OutputColumn, build_profile
 
     outputs = [OutputColumn(column=prediction, role=ColumnRole.LABEL, locator=_at(prediction_at))]
-    if score is not None:
-        outputs.append(OutputColumn(column=score, role=ColumnRole.SCORE, locator=_at(score_at)))
-    elif score_at is not None:
-        raise CommandError("--score-at says where the score is, but --score names no column")
-    rows = read_rows(data, time=time, leave_out=[label] if label else [])
+    scores = scores_of(score or [], score_at or [], _at)
+    outputs += [each.output for each in scores]
+    rows = read_rows(data, time=time, leave_out=[])
+    columns, labels = take_labels(rows.columns, label) if label else (rows.columns, None)
     try:
         profile = build_profile(
-            rows.columns,
+            columns,
             inputs=_names(inputs) or None,
             categorical=_names(categorical),
             outputs=outputs,
@@ -86,6 +93,8 @@ def build(
         )
     except BaselineDataError as error:
         raise CommandError(f"{data}: {error}") from error
+    if labels is not None:
+        profile = add_performance(profile, columns, prediction, labels, scores, rows.times)
     console = screen()
     if serving_sample is not None:
         hold_against(profile, serving_sample, console)
