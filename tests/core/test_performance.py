@@ -103,11 +103,11 @@ def realised(measure: str, true: Any, predicted: Any, score: Floats) -> float:
         case "Accuracy":
             return float((true == predicted).mean())
         case "Precision":
-            return hit / predicted.sum()
+            return hit / float(predicted.sum())
         case "Recall":
-            return hit / true.sum()
+            return hit / float(true.sum())
         case "F1":
-            return 2 * hit / (predicted.sum() + true.sum())
+            return 2 * hit / float(predicted.sum() + true.sum())
         case _:
             return auc(true, score)
 

@@ -14,6 +14,7 @@ from typing import Final
 from modelmonitor.api.v1alpha1.base import parse_duration
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.panes import ColumnTotals, Traffic, sum_traffic, traffic_of
+from modelmonitor.core.performance_scores import ScoreTotals
 from modelmonitor.core.soundness import is_sound
 from modelmonitor.core.wire.pane import Pane, Undecodable
 
@@ -85,6 +86,11 @@ class Tick:
         for pane in self.distinct:
             found.setdefault((pane.revision, pane.baselineDigest), []).append(pane)
         return {origin: tuple(panes) for origin, panes in found.items()}
+
+    @cached_property
+    def scores(self) -> dict[tuple[str, str], ScoreTotals]:
+        """What scores add up to by origin, as far as anybody asked: see `performance_window`."""
+        return {}
 
     @cached_property
     def sums(self) -> dict[tuple[str, str], Mapping[str, ColumnTotals]]:

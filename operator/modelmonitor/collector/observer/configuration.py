@@ -11,11 +11,13 @@ import msgspec
 
 from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer
 from modelmonitor.collector.protocols.registry import PROTOCOLS
+from modelmonitor.core.performance_profile import MAX_CLASSES, MAX_EDGES
 from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, ColumnRole
 from modelmonitor.core.wire.configuration import (
     CONFIGURATION_SCHEMA,
     CollectorConfiguration,
     ColumnConfiguration,
+    ScoreConfiguration,
     decode_configuration,
     encode_configuration,
 )
@@ -111,6 +113,24 @@ def _check(configuration: CollectorConfiguration) -> None:
     inputs = {each.name for each in configuration.columns if each.role is ColumnRole.INPUT}
     for column in configuration.columns:
         _check_column(column, inputs)
+    if configuration.scores is not None:
+        outputs = {each.name for each in configuration.columns if each.role.is_output}
+        _check_scores(configuration.scores, outputs)
+
+
+def _check_scores(scores: ScoreConfiguration, outputs: Collection[str]) -> None:
+    wanted = [scores.prediction, *(each.column for each in scores.scored)]
+    for name in wanted:
+        if name not in outputs:
+            raise InvalidConfigurationError(f"scores: {name!r} is no configured output")
+    if len(scores.classes) > MAX_CLASSES or len(scores.scored) > MAX_CLASSES:
+        raise InvalidConfigurationError(f"scores: more than {MAX_CLASSES} classes")
+    for each in scores.scored:
+        rising = all(left < right for left, right in itertools.pairwise(each.edges))
+        if len(each.edges) > MAX_EDGES or not rising or not all(map(math.isfinite, each.edges)):
+            raise InvalidConfigurationError(
+                f"scores[{each.name}].edges: at most {MAX_EDGES}, finite and strictly increasing"
+            )
 
 
 def _check_pointer(where: str, pointer: str) -> None:

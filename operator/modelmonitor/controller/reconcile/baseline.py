@@ -15,6 +15,8 @@ from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.core.multivariate import view_of, views_for
+from modelmonitor.core.performance import wants_scores
+from modelmonitor.core.performance_scores import score_configuration
 from modelmonitor.core.profile import (
     PROFILE_KEY,
     InvalidProfileError,
@@ -27,6 +29,7 @@ from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,
     JSONPaths,
+    ScoreConfiguration,
 )
 
 KEPT_PROFILES: Final = 256
@@ -225,7 +228,16 @@ def configuration_for(
             if loaded is None
             else [each.view for each in views_for(loaded.profile, spec.metrics)]
         ),
+        scores=_scores(spec, loaded),
         reveal=spec.collection.reveal,
         hashKey=hash_key,
         suspended=spec.suspend,
     )
+
+
+def _scores(spec: ModelMonitorSpec, loaded: Loaded | None) -> ScoreConfiguration | None:
+    """Return how scores are counted together with predictions, if any metric asks for it."""
+    part = None if loaded is None else loaded.profile.performance
+    if part is None or not part.scored or not wants_scores(spec.metrics):
+        return None
+    return score_configuration(part)
