@@ -192,7 +192,7 @@ def one_by_one(kind: ColumnKind, values: list[Any]) -> ColumnCounts:
     numbers: list[float] = []
     cells = [0] * (len(CATEGORIES) + 1)
     novel: Counter[str] = Counter()
-    missing = mismatched = 0
+    missing = mismatched = empty = 0
     for value in values:
         if value is None or (isinstance(value, float) and math.isnan(value)):
             missing += 1
@@ -200,8 +200,10 @@ def one_by_one(kind: ColumnKind, values: list[Any]) -> ColumnCounts:
             mismatched += 1
         elif kind is ColumnKind.TEXT:
             numbers.append(len(category_text(value) or ""))
+            empty += not (category_text(value) or "").strip()
         elif kind is ColumnKind.CATEGORICAL:
             text = category_text(value) or ""
+            empty += not text.strip()
             known = text in CATEGORIES
             cells[CATEGORIES.index(text) if known else -1] += 1
             novel.update([] if known else [NAMING(text.encode(errors="replace").decode())])
@@ -228,6 +230,7 @@ def one_by_one(kind: ColumnKind, values: list[Any]) -> ColumnCounts:
         total=math.fsum(small),
         squares=math.fsum(value * value for value in small),
         novel=dict(novel),
+        empty=None if kind is ColumnKind.NUMERIC else empty,
     )
 
 

@@ -61,6 +61,11 @@ def _float_text(value: float) -> str | None:
     return repr(value)
 
 
+def is_blank(text: str) -> bool:
+    """Return whether a text has no character that is no space."""
+    return not text or text.isspace()
+
+
 class CategoryCounter:
     """Counts one column's categories.
 
@@ -75,13 +80,13 @@ class CategoryCounter:
     def __init__(self, categories: Sequence[str], naming: Naming | None) -> None:
         self._positions = {name: position for position, name in enumerate(categories)}
         self._cells = [0] * (len(categories) + 1)
-        self._missing = self._mismatched = 0
+        self._missing = self._mismatched = self._empty = 0
         self._naming = naming
         self._novel: NovelTable | None = None
 
     def add(self, values: Values) -> None:
         """Count values."""
-        for value, rows in _tally(values):
+        for value, rows in tally(values):
             try:
                 text = category_text(value)
             except TypeError:
@@ -89,7 +94,10 @@ class CategoryCounter:
                 continue
             if text is None:
                 self._missing += rows
-            elif (position := self._positions.get(text)) is not None:
+                continue
+            if is_blank(text):
+                self._empty += rows
+            if (position := self._positions.get(text)) is not None:
                 self._cells[position] += rows
             else:
                 self._cells[-1] += rows
@@ -101,6 +109,7 @@ class CategoryCounter:
             missing=self._missing,
             mismatched=self._mismatched,
             unknown=self._cells[-1],
+            empty=self._empty,
             cells=list(self._cells),
             novel=self._novel.counts(self._naming) if self._novel and self._naming else {},
         )
@@ -113,7 +122,7 @@ class CategoryCounter:
         self._novel.add(text, rows)
 
 
-def _tally(values: Values) -> Iterable[tuple[Any, int]]:
+def tally(values: Values) -> Iterable[tuple[Any, int]]:
     """Count equal values; True, 1 and 1.0 are equal to Python, but not the same category."""
     if isinstance(values, np.ndarray):
         values = values.ravel().tolist()

@@ -52,6 +52,8 @@ class ColumnCells:
         Says what may be said of other categories; None: they are only counted.
     key
         Of the hashes by which different texts are told apart.
+    marks
+        Numbers, or lengths in characters, about which is counted, too.
     """
 
     kind: ColumnKind
@@ -59,6 +61,7 @@ class ColumnCells:
     categories: Sequence[str] = ()
     naming: Naming | None = None
     key: bytes = b""
+    marks: Sequence[float] = ()
 
 
 def cells_of(values: Floats, cuts: Sequence[float] | Floats) -> NDArray[np.int64]:
@@ -96,13 +99,15 @@ class RowCounter:
             index for index, column in enumerate(columns) if column.kind is ColumnKind.NUMERIC
         ]
         self._numeric = {index: place for place, index in enumerate(numeric)}
-        self._numbers = NumberCounter([columns[index].cuts for index in numeric])
+        self._numbers = NumberCounter(
+            [columns[index].cuts for index in numeric], [columns[index].marks for index in numeric]
+        )
         self._others: dict[int, _Counter] = {}
         for index, column in enumerate(columns):
             if column.kind is ColumnKind.CATEGORICAL:
                 self._others[index] = CategoryCounter(column.categories, column.naming)
             elif column.kind is ColumnKind.TEXT:
-                self._others[index] = TextCounter(column.cuts, column.key)
+                self._others[index] = TextCounter(column.cuts, column.key, column.marks)
         self._most_rows = max(1, MOST_VALUES // max(1, len(columns)))
         self._mismatched = [0] * len(columns)
         self._absent = [0] * len(columns)

@@ -14,7 +14,7 @@ import numpy as np
 from datasketches import vector_of_kll_floats_sketches
 from numpy.typing import NDArray
 
-from modelmonitor.core.wire.pane import ColumnCounts
+from modelmonitor.core.wire.pane import ColumnCounts, MarkCounts
 
 Floats: TypeAlias = NDArray[np.float64]
 Values: TypeAlias = Sequence[Any] | NDArray[Any]
@@ -84,9 +84,15 @@ class NumberCounter:
     ----------
     cuts
         Of each column, strictly increasing.
+    marks
+        Of each column, values about which its numbers are counted, too; by default none.
     """
 
-    def __init__(self, cuts: Sequence[Sequence[float] | Floats]) -> None:
+    def __init__(
+        self,
+        cuts: Sequence[Sequence[float] | Floats],
+        marks: Sequence[Sequence[float]] = (),
+    ) -> None:
         self._bounds = [_bounds(each) for each in cuts]
         ends = np.cumsum([each.size for each in self._bounds], dtype=np.int64)
         self._places = [
@@ -99,6 +105,9 @@ class NumberCounter:
         self._infinite = np.zeros(columns, np.int64)
         self._total = np.zeros(columns)
         self._squares = np.zeros(columns)
+        self._marks = {
+            column: _Marks(np.array(each, np.float64)) for column, each in enumerate(marks) if each
+        }
         self._sketches = vector_of_kll_floats_sketches(SKETCH_K, max(columns, 1))
 
     def add(self, numbers: Floats) -> None:
@@ -118,6 +127,8 @@ class NumberCounter:
                 for row, bounds in zip(ordered, self._bounds, strict=True)
             ]
         )
+        for column, each in self._marks.items():
+            each.add(ordered[column])
         summed = sketched = ordered
         # Of sorted numbers the outermost tell whether all are finite and small; NaN is last.
         plain = np.abs(ordered[:, [0, -1]]) <= LARGEST_SUMMED
@@ -155,7 +166,32 @@ class NumberCounter:
             total=float(self._total[column]),
             squares=float(self._squares[column]),
             sketch=bytes(sketch) if valued > self._infinite[column] else b"",
+            marks=self._marks[column].counts() if column in self._marks else [],
         )
+
+
+class _Marks:
+    """Counts one column's numbers below, and at, some values."""
+
+    def __init__(self, values: Floats) -> None:
+        self._values = values
+        self._below = np.zeros(values.size, np.int64)
+        self._reached = np.zeros(values.size, np.int64)
+
+    def add(self, ordered: Floats) -> None:
+        """Count sorted numbers."""
+        self._below += ordered.searchsorted(self._values, side="left")
+        self._reached += ordered.searchsorted(self._values, side="right")
+
+    def counts(self) -> list[MarkCounts]:
+        """Return what was counted so far."""
+        found = zip(
+            self._values.tolist(), self._below.tolist(), self._reached.tolist(), strict=True
+        )
+        return [
+            MarkCounts(value=value, below=below, at=reached - below)
+            for value, below, reached in found
+        ]
 
 
 def _bounds(cuts: Sequence[float] | Floats) -> Floats:

@@ -8,7 +8,7 @@ different things. Addition is associative and commutative, so the order of arriv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,6 +18,7 @@ from modelmonitor.core.codes import is_error
 from modelmonitor.core.latency import merge
 from modelmonitor.core.novel import most_frequent
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.statistics.distinct import Registers
 from modelmonitor.core.wire.pane import (
     ColumnCounts,
     GenerationCounts,
@@ -82,6 +83,26 @@ NOTHING: Final = Traffic()
 """No pane at all; adding it changes nothing."""
 
 
+class MarkTotals(NamedTuple):
+    """How a column's values lie about one value."""
+
+    below: int
+    at: int
+    counted: int
+    """Values of the panes that counted there."""
+
+    def plus(self, other: "MarkTotals") -> "MarkTotals":
+        """Return both together."""
+        return MarkTotals(*(left + right for left, right in zip(self, other, strict=True)))
+
+
+class Sketched(NamedTuple):
+    """Values, and what is known of how many of them differ."""
+
+    values: int
+    registers: Registers
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ColumnTotals:
     """One column's values, summed over panes."""
@@ -99,6 +120,10 @@ class ColumnTotals:
     squares: float = 0.0
     novel: Mapping[str, int] = field(default_factory=dict)
     """Names of frequent values that the baseline does not list → rows, at least."""
+    empty: int | None = 0
+    """Texts without a character that is no space; None: some pane did not count them."""
+    marks: Mapping[float, MarkTotals] = field(default_factory=dict)
+    """Value that a metric asks for → how the values lie about it."""
 
     @property
     def valued(self) -> int:
@@ -222,6 +247,10 @@ def _column(counts: ColumnCounts) -> ColumnTotals:
         total=counts.total,
         squares=counts.squares,
         novel=counts.novel,
+        empty=counts.empty if counts.rows else 0,
+        marks={
+            mark.value: MarkTotals(mark.below, mark.at, sum(counts.cells)) for mark in counts.marks
+        },
     )
 
 
@@ -282,7 +311,26 @@ def _sum_column(parts: Sequence[ColumnTotals]) -> ColumnTotals:
         total=math.fsum(part.total for part in parts),
         squares=math.fsum(part.squares for part in parts),
         novel=_sum_novel(part.novel for part in parts),
+        empty=_sum_empty(part.empty for part in parts),
+        marks=_sum_marks(part.marks for part in parts),
     )
+
+
+def _sum_empty(parts: Iterable[int | None]) -> int | None:
+    total = 0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
+
+
+def _sum_marks(parts: Iterable[Mapping[float, MarkTotals]]) -> dict[float, MarkTotals]:
+    summed: dict[float, MarkTotals] = {}
+    for part in parts:
+        for value, one in part.items():
+            summed[value] = summed[value].plus(one) if value in summed else one
+    return summed
 
 
 def _sum_novel(parts: Iterable[Mapping[str, int]]) -> Mapping[str, int]:

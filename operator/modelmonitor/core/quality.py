@@ -1,31 +1,38 @@
-"""Data quality: which share of a column's values is missing, out of range, or new."""
+"""Data quality: how large a flaw of the data is, the worst column's, and only what is certain."""
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck, DataQualityOptions
+from modelmonitor.api.v1alpha1.metric_options import (
+    CompareAs,
+    CompareTo,
+    DataQualityCheck,
+    DataQualityOptions,
+)
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.api.v1alpha1.thresholds import Operator
+from modelmonitor.core.comparison import Estimate, compared, reference_of
 from modelmonitor.core.judging import (
     Measurement,
     Refusal,
-    judged,
     named,
     too_few,
     unknown,
-    worst_first,
 )
 from modelmonitor.core.novel import most_frequent, shortened
 from modelmonitor.core.panes import ColumnTotals
-from modelmonitor.core.profile import ColumnKind, ColumnProfile
+from modelmonitor.core.periods import previous_period
+from modelmonitor.core.profile import ColumnProfile
+from modelmonitor.core.quality_checks import CHECKS, ColumnCheck, Look
+from modelmonitor.core.quality_rows import judge_constants, judge_duplicates, judge_schema
 from modelmonitor.core.rows import Reference, missing_columns, most_rows, selected
-from modelmonitor.core.statistics.shares import wilson_low
-from modelmonitor.core.thresholds import compare, describe
-from modelmonitor.core.verdict import ColumnFinding, Verdict
+from modelmonitor.core.staleness import judge_staleness
+from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick, Window, window_of
+from modelmonitor.core.worst import ColumnValue, judged_worst, worst_of
 
 NAMED_VALUES: Final = 4
 """New values that a message names, most frequent first."""
@@ -34,106 +41,182 @@ LONGEST_VALUES: Final = 60
 """Characters that new values take in a message."""
 ERROR_LEVEL: Final = 0.05
 """Probability that the ratio of any column is below the lower end of its interval."""
-_GREATER: Final = frozenset({Operator.GREATER_THAN, Operator.GREATER_THAN_OR_EQUAL})
-_WORDS: Final = {
-    DataQualityCheck.MISSING_RATIO: "missing",
-    DataQualityCheck.OUT_OF_RANGE_RATIO: "out of range",
-    DataQualityCheck.NEW_CATEGORY_RATIO: "new",
-}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sight:
+    """What a metric looks at: its window, and the one that it compares with."""
+
+    window: Window
+    rows: Mapping[str, ColumnTotals]
+    before: Window | None
+    rows_before: Mapping[str, ColumnTotals]
 
 
 def judge_quality(
     metric: Metric, options: DataQualityOptions, reference: Reference, ticks: Sequence[Tick]
 ) -> Verdict:
-    """Return the verdict on a DataQuality metric: the worst column's ratio counts."""
+    """Return the verdict on a DataQuality metric; of several columns the worst one counts."""
+    check = options.check
+    if check is DataQualityCheck.STALENESS:
+        return judge_staleness(metric, reference, ticks)
     window = window_of(metric, reference.since(ticks), reference.count)
-    columns = [
-        column
-        for column in selected(reference.profile, options.columns)
-        if _applies(options.check, column)
-    ]
     refusal = missing_columns(reference.profile, metric) or reference.refuse(window)
-    if refusal is None and not columns:
+    if refusal is not None:
+        return unknown(metric, refusal, window)
+    match check:
+        case DataQualityCheck.DUPLICATE_RATIO:
+            return judge_duplicates(metric, reference, window, ticks)
+        case DataQualityCheck.SCHEMA_CHANGES:
+            return judge_schema(metric, reference, window)
+        case DataQualityCheck.CONSTANT_COLUMNS:
+            columns = _selected(options, reference)
+            return judge_constants(metric, columns, reference, window)
+        case _:
+            return _judge_columns(metric, options, reference, ticks, window)
+
+
+def _selected(options: DataQualityOptions, reference: Reference) -> list[ColumnProfile]:
+    if options.columns is None:
+        return reference.profile.inputs
+    return selected(reference.profile, options.columns)
+
+
+def _judge_columns(
+    metric: Metric,
+    options: DataQualityOptions,
+    reference: Reference,
+    ticks: Sequence[Tick],
+    window: Window,
+) -> Verdict:
+    check = CHECKS[options.check]
+    columns = [column for column in _selected(options, reference) if check.fits(column)]
+    if not columns:
         refusal = Refusal(
             VerdictReason.COLUMN_KIND_UNSUPPORTED,
-            f"{options.check} fits none of the columns: it needs {_needs(options.check)} ones",
+            f"{options.check} fits none of the columns: it needs {check.needs} ones",
         )
-    if refusal is not None:
         return unknown(metric, refusal, window)
     rows = reference.rows(window.ticks)
     samples = most_rows(rows, columns)
-    refusal = too_few(metric, samples, window, "rows")
-    if refusal is not None:
-        return unknown(metric, refusal, window, samples=samples)
-    measured, certain = _measure(metric, options, columns, rows)
-    return _verdict(metric, measured, certain, window)
+    few = too_few(metric, samples, window, "rows")
+    if few is not None:
+        return unknown(metric, few, window, samples=samples)
+    before = previous_period(metric, reference, ticks)
+    if isinstance(before, Refusal):
+        return unknown(metric, before, window, samples=samples)
+    rows_before = reference.rows(before.ticks) if before is not None else {}
+    sight = _Sight(window, rows, before, rows_before)
+    values = _values(metric, check, columns, reference, sight)
+    if isinstance(values, Refusal):
+        return unknown(metric, values, window, samples=samples)
+    ordered = worst_of(metric, values)
+    if not ordered:
+        measured = Measurement(math.nan, samples, "no value was seen")
+    else:
+        measured = _measurement(metric, options, ordered, rows, samples)
+    return judged_worst(metric, measured, ordered, window)
 
 
-def _verdict(metric: Metric, measured: Measurement, certain: float, window: Window) -> Verdict:
-    """Return the verdict; a breach is one only if chance does not explain it.
-
-    A ratio of a few hundred rows is off by percents. Where the ratio is in breach, and the lower
-    end of its interval is not, nobody can tell.
-    """
-    threshold = metric.threshold
-    if threshold is None or threshold.operator not in _GREATER or math.isnan(certain):
-        return judged(metric, measured, window)
-    if compare(threshold, measured.value).level is None:
-        return judged(metric, measured, window)
-    sure = compare(threshold, certain)
-    if sure.level is None:
-        refusal = Refusal(
-            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
-            f"{measured.text}: above {describe(threshold)}, but chance explains it",
+def _values(
+    metric: Metric,
+    check: ColumnCheck,
+    columns: Sequence[ColumnProfile],
+    reference: Reference,
+    sight: _Sight,
+) -> list[ColumnValue] | Refusal:
+    """Return each column's value as the threshold sees it, compared where the metric says so."""
+    level = ERROR_LEVEL / len(columns)
+    z = NormalDist().inv_cdf(1 - level)
+    found = []
+    for column in columns:
+        look = Look(
+            column=column,
+            totals=sight.rows[column.name],
+            window=sight.window,
+            reference=reference,
+            z=z,
+            level=level,
         )
-        return unknown(metric, refusal, window, samples=measured.samples, value=measured.value)
-    return judged(metric, measured, window, sure)
+        now = check.now(look)
+        if isinstance(now, Refusal):
+            return now
+        before = _before(metric, check, look, sight)
+        if isinstance(before, Refusal):
+            return before
+        if now is None:
+            continue
+        as_ = metric.compare.as_ if metric.compare is not None else CompareAs.DIFFERENCE
+        value = now if before is None else compared(now, before, as_)
+        found.append(ColumnValue(column.name, value))
+    return found
 
 
-def _applies(check: DataQualityCheck, column: ColumnProfile) -> bool:
-    match check:
-        case DataQualityCheck.MISSING_RATIO:
-            return column.kind is not ColumnKind.IGNORED
-        case DataQualityCheck.OUT_OF_RANGE_RATIO:
-            return column.kind.ordered and bool(column.cuts)
-        case DataQualityCheck.NEW_CATEGORY_RATIO:
-            return column.kind is ColumnKind.CATEGORICAL
+def _before(
+    metric: Metric, check: ColumnCheck, look: Look, sight: _Sight
+) -> Estimate | Refusal | None:
+    """Return what a column's value is compared with; None: with nothing."""
+    if metric.compare is None:
+        # Where the baseline could not list every category, its unlisted ones are no news.
+        unlisted = check is CHECKS[DataQualityCheck.NEW_CATEGORY_RATIO]
+        return check.before(look) if unlisted and not look.column.complete else None
+    if metric.compare.to is CompareTo.BASELINE:
+        return check.before(look)
+    if sight.before is None:
+        return None
+    earlier = Look(
+        column=look.column,
+        totals=sight.rows_before[look.column.name],
+        window=sight.before,
+        reference=look.reference,
+        z=look.z,
+        level=look.level,
+    )
+    found = check.now(earlier)
+    if found is not None:
+        return found
+    message = f"{look.column.name} has no value in the period to compare with"
+    return Refusal(VerdictReason.NO_DATA, message)
 
 
-def _needs(check: DataQualityCheck) -> str:
-    return "numeric or text" if check is DataQualityCheck.OUT_OF_RANGE_RATIO else "categorical"
-
-
-def _measure(
+def _measurement(
     metric: Metric,
     options: DataQualityOptions,
-    columns: Sequence[ColumnProfile],
+    ordered: Sequence[ColumnValue],
     rows: Mapping[str, ColumnTotals],
-) -> tuple[Measurement, float]:
-    """Return the worst column's ratio, and how large the worst one is for certain."""
-    z = NormalDist().inv_cdf(1 - ERROR_LEVEL / len(columns))
-    findings, certain = [], math.nan
-    for column in columns:
-        hits, values = _counted(options.check, rows[column.name])
-        if not values:
-            continue
-        # Where the baseline could not list every category, its unlisted ones are no news.
-        relative = metric.compare is not None or not column.complete
-        before = _baseline_ratio(options.check, column) if relative else 0.0
-        findings.append(ColumnFinding(column.name, hits / values - before))
-        low = wilson_low(hits, values, z) - before
-        certain = low if math.isnan(certain) else max(certain, low)
-    ordered = worst_first(findings)
-    samples = most_rows(rows, columns)
-    if not ordered:
-        return Measurement(math.nan, samples, "no value was seen"), certain
-    more = " more than in the baseline" if metric.compare is not None else ""
-    notable = [finding for finding in ordered if finding.value > 0] or list(ordered[:1])
-    text = f"{_WORDS[options.check]}{more}: {named(notable, '{f.column} {f.value:.2%}')}"
+    samples: int,
+) -> Measurement:
+    findings = tuple(each.finding for each in ordered)
+    notable = [finding for finding in findings if finding.value > 0] or list(findings[:1])
+    text = f"{CHECKS[options.check].word}{_relation(metric)}: {named(notable, _template(metric))}"
     text = f"{text} of {samples} rows"
     if options.check is DataQualityCheck.NEW_CATEGORY_RATIO:
         text += _most_frequent(notable[0].column, rows[notable[0].column].novel)
-    return Measurement(ordered[0].value, samples, text, ordered), certain
+    return Measurement(ordered[0].estimate.value, samples, text, findings)
+
+
+def _relation(metric: Metric) -> str:
+    compare = metric.compare
+    if compare is None:
+        return ""
+    match compare.as_:
+        case CompareAs.DIFFERENCE:
+            period = compare.to is CompareTo.PREVIOUS_PERIOD
+            return f" more than in the {'previous period' if period else 'baseline'}"
+        case CompareAs.RATIO:
+            return f", as a multiple of {reference_of(compare.to)}"
+        case CompareAs.RELATIVE_CHANGE:
+            return f", change against {reference_of(compare.to)}"
+
+
+def _template(metric: Metric) -> str:
+    match metric.compare.as_ if metric.compare is not None else CompareAs.DIFFERENCE:
+        case CompareAs.DIFFERENCE:
+            return "{f.column} {f.value:.2%}"
+        case CompareAs.RATIO:
+            return "{f.column} {f.value:.3g}"
+        case CompareAs.RELATIVE_CHANGE:
+            return "{f.column} {f.value:+.2%}"
 
 
 def _most_frequent(column: str, novel: Mapping[str, int]) -> str:
@@ -146,24 +229,3 @@ def _most_frequent(column: str, novel: Mapping[str, int]) -> str:
             break
         text = longer
     return f"; most of {column}: {text}" if text else ""
-
-
-def _counted(check: DataQualityCheck, totals: ColumnTotals) -> tuple[int, int]:
-    """Return what is counted of a column, and of how many."""
-    match check:
-        case DataQualityCheck.MISSING_RATIO:
-            return totals.missing, totals.rows
-        case DataQualityCheck.OUT_OF_RANGE_RATIO:
-            return totals.below + totals.above, totals.valued
-        case DataQualityCheck.NEW_CATEGORY_RATIO:
-            return totals.unknown, totals.valued
-
-
-def _baseline_ratio(check: DataQualityCheck, column: ColumnProfile) -> float:
-    match check:
-        case DataQualityCheck.MISSING_RATIO:
-            return column.missing / column.rows if column.rows else 0.0
-        case DataQualityCheck.OUT_OF_RANGE_RATIO:
-            return 0.0
-        case DataQualityCheck.NEW_CATEGORY_RATIO:
-            return column.cells[-1] / max(1, sum(column.cells))

@@ -134,15 +134,16 @@ def missing_columns(profile: Profile, metric: Metric) -> Refusal | None:
     known = {column.name for column in profile.columns}
     wanted: list[str] = []
     options = metric.drift or metric.data_quality
-    if options is not None:
+    named = metric.distance or metric.statistic
+    if options is not None and options.columns is not None:
         wanted = options.columns.names or []
         if not selected(profile, options.columns) and not wanted:
             return Refusal(
                 VerdictReason.COLUMN_NOT_IN_BASELINE,
                 f"the baseline has no column in group {options.columns.group}",
             )
-    elif metric.distance is not None:
-        wanted = [metric.distance.column]
+    elif named is not None:
+        wanted = [named.column]
     absent = [name for name in wanted if name not in known]
     if absent:
         return Refusal(

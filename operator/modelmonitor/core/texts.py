@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from modelmonitor.core.categories import category_text
+from modelmonitor.core.categories import category_text, is_blank
 from modelmonitor.core.numeric import NumberCounter, Values
 from modelmonitor.core.statistics.distinct import DistinctCounter
 from modelmonitor.core.wire.pane import ColumnCounts
@@ -19,13 +19,15 @@ class TextCounter:
         The baseline's cut points of lengths; without any, no cells are counted.
     key
         Of the hashes by which different texts are told apart.
+    marks
+        Lengths about which is counted, too.
     """
 
-    def __init__(self, cuts: Sequence[float], key: bytes) -> None:
+    def __init__(self, cuts: Sequence[float], key: bytes, marks: Sequence[float] = ()) -> None:
         self._has_cuts = len(cuts) > 0
-        self._lengths = NumberCounter([cuts])
+        self._lengths = NumberCounter([cuts], [marks])
         self._distinct = DistinctCounter(key)
-        self._missing = self._mismatched = 0
+        self._missing = self._mismatched = self._empty = 0
 
     def add(self, values: Values) -> None:
         """Count values; scalars that are no text are counted as the text that names them."""
@@ -42,6 +44,7 @@ class TextCounter:
                 self._missing += 1
                 continue
             lengths.append(len(text))
+            self._empty += is_blank(text)
             self._distinct.add(text)
         if lengths:
             self._lengths.add(np.array([lengths], dtype=np.float64))
@@ -59,4 +62,6 @@ class TextCounter:
             squares=lengths.squares,
             sketch=lengths.sketch,
             distinct=self._distinct.sketch(),
+            empty=self._empty,
+            marks=lengths.marks,
         )

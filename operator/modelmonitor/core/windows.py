@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
+from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.panes import ColumnTotals, Traffic, sum_traffic, traffic_of
+from modelmonitor.core.panes import ColumnTotals, Sketched, Traffic, sum_traffic, traffic_of
 from modelmonitor.core.performance_scores import ScoreTotals
 from modelmonitor.core.soundness import is_sound
 from modelmonitor.core.wire.pane import Pane, Undecodable
@@ -97,6 +98,11 @@ class Tick:
         """What columns add up to by origin, as far as anybody asked: see `rows.Reference`."""
         return {}
 
+    @cached_property
+    def sketches(self) -> dict[tuple[str, str, str], Sketched]:
+        """Sketches by origin and column, merged as far as anybody asked: see `repetition`."""
+        return {}
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -125,7 +131,16 @@ class Window:
 
 
 def reach(metric: Metric, interval: float) -> float:
-    """Return how many seconds of ticks a metric needs at most."""
+    """Return how many seconds of ticks a metric needs at most, those that it compares with too."""
+    return span(metric, interval) + (metric.previous_offset or 0.0)
+
+
+def span(metric: Metric, interval: float) -> float:
+    """Return how many seconds of ticks a metric's own window has at most."""
+    quality, threshold = metric.data_quality, metric.threshold
+    if quality is not None and quality.check is DataQualityCheck.STALENESS and threshold:
+        bounds = [parse_decimal(each) for each in (threshold.warning, threshold.critical) if each]
+        return max(bounds, default=0.0) + 2 * interval
     if metric.window is not None:
         return max(parse_duration(metric.window), interval)
     wants_samples = metric.threshold is None or metric.threshold.min_samples > 1
@@ -146,7 +161,7 @@ def window_of(metric: Metric, ticks: Sequence[Tick], samples: Callable[[Tick], i
         Samples of this metric in a tick.
     """
     last = ticks[-1]
-    earliest = last.end - reach(metric, last.interval)
+    earliest = last.end - span(metric, last.interval)
     near = [tick for tick in ticks if tick.start >= earliest - _slack(tick)]
     complete = near[0].start <= earliest + _slack(last)
     if metric.window is not None:
@@ -159,6 +174,24 @@ def window_of(metric: Metric, ticks: Sequence[Tick], samples: Callable[[Tick], i
         if found >= wanted:
             break
     return Window(tuple(near[-taken:]), found >= wanted or complete)
+
+
+def window_before(metric: Metric, ticks: Sequence[Tick]) -> Window | None:
+    """Return the ticks that a metric compares its window with; None if none are there.
+
+    Parameters are those of `window_of`; the metric compares with its previous period.
+    """
+    last, offset = ticks[-1], metric.previous_offset
+    if offset is None:
+        return None
+    end = last.end - offset
+    start = end - span(metric, last.interval)
+    near = [
+        tick
+        for tick in ticks
+        if tick.start >= start - _slack(tick) and tick.end <= end + _slack(tick)
+    ]
+    return Window(tuple(near), near[0].start <= start + _slack(last)) if near else None
 
 
 def _slack(tick: Tick) -> float:

@@ -21,6 +21,7 @@ from modelmonitor.core.wire.configuration import (
     decode_configuration,
     encode_configuration,
 )
+from modelmonitor.core.wire.pane import MAX_MARKS
 
 logger = logging.getLogger(__name__)
 
@@ -150,6 +151,8 @@ def _check_column(column: ColumnConfiguration, inputs: Collection[str]) -> None:
     rising = all(left < right for left, right in itertools.pairwise(cuts))
     if not rising or not all(map(math.isfinite, cuts)):
         raise InvalidConfigurationError(f"{where}.cuts: must be finite and strictly increasing")
+    if len(column.marks) > MAX_MARKS or not all(map(math.isfinite, column.marks)):
+        raise InvalidConfigurationError(f"{where}.marks: at most {MAX_MARKS}, finite")
     if column.locator is not None and column.locator.index < 0:
         raise InvalidConfigurationError(f"{where}.locator.index: must be at least 0")
     if column.role.is_output and column.locator is None:

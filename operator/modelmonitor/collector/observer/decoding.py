@@ -79,6 +79,7 @@ class Interpreter:
                 column.locator or OutputLocator() for column in columns if column.role.is_output
             ),
             arrays=_arrays(configuration),
+            names=_input_names(configuration),
         )
         """What is looked for in messages."""
         self._has_inputs = bool(self.schema.inputs)
@@ -176,6 +177,15 @@ class Interpreter:
             identity = b"%d:%d:%d" % (exchange.port, exchange.connection, exchange.number)
         digest = hashlib.blake2b(identity, digest_size=8).digest()
         return int.from_bytes(digest, "big") < self._ratio * _HASH_RANGE
+
+
+def _input_names(configuration: CollectorConfiguration | None) -> frozenset[str] | None:
+    """Return the names of the inputs, if others are to be told."""
+    if configuration is None or not configuration.checks.names:
+        return None
+    return frozenset(
+        column.name for column in configuration.columns if column.role is ColumnRole.INPUT
+    )
 
 
 def _log_fault(error: Exception) -> None:

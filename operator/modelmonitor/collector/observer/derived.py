@@ -65,9 +65,10 @@ class DerivedCounter:
 def _counted(column: ColumnConfiguration, inputs: Sequence[str]) -> _Counted:
     if column.derived is None:
         raise ValueError(f"column {column.name} is not derived")
+    cells = ColumnCells(kind=ColumnKind.NUMERIC, cuts=column.cuts, marks=column.marks)
     return _Counted(
         name=column.name,
         source=inputs.index(column.derived.source),
         derivation=column.derived.derivation,
-        counter=RowCounter([ColumnCells(kind=ColumnKind.NUMERIC, cuts=column.cuts)]),
+        counter=RowCounter([cells]),
     )

@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from modelmonitor.collector.observer.derived import DerivedCounter
+from modelmonitor.collector.observer.names import NameTally
 from modelmonitor.collector.observer.watching import input_watchers, output_watchers
 from modelmonitor.collector.protocols.base import Column, Inputs, Rows
 from modelmonitor.core.columns import ColumnCells, RowCounter, Values
@@ -43,6 +44,7 @@ class RowBuffer:
         self._derived = DerivedCounter(configuration)
         self._input_watchers = input_watchers(configuration)
         self._output_watchers = output_watchers(configuration)
+        self._names = NameTally() if configuration and configuration.checks.names else None
         self._most_waiting = max(1, min(FLUSH_ROWS, FLUSH_VALUES // max(1, len(inputs))))
         self._start_afresh()
 
@@ -73,6 +75,8 @@ class RowBuffer:
             self._arrays.setdefault(matrix.dtype.str, []).append(matrix)
         else:
             self._matrix.extend(matrix)
+        if self._names is not None and inputs.unexpected is not None:
+            self._names.add(inputs.unexpected)
         if rows.outputs:
             _extend(self._output_values, rows.outputs)
             if self._output_watchers and all(each is not None for each in rows.outputs):
@@ -99,9 +103,11 @@ class RowBuffer:
     def parts(self) -> dict[str, Any]:
         """Return what is known of whole rows: values of fields of `Pane`, by name."""
         self.flush()
-        found: dict[str, Any] = {}
+        found: dict[str, Any] = {} if self._names is None else self._names.parts()
         for watcher in (*self._input_watchers, *self._output_watchers):
-            found |= watcher.parts()
+            for name, part in watcher.parts().items():
+                # Watchers of inputs and of outputs tell of their columns in the same field.
+                found[name] = found[name] | part if name in found else part
         return found
 
     def counts(self) -> dict[str, ColumnCounts]:
@@ -176,4 +182,5 @@ def _cells(
         categories=column.categories,
         naming=naming_of(configuration, column.name) if configuration else None,
         key=hash_key(configuration) if configuration else b"",
+        marks=column.marks,
     )

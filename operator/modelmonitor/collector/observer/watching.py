@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 from modelmonitor.collector.observer.answers import ScoreWatcher
 from modelmonitor.collector.observer.joint import MomentWatcher
+from modelmonitor.collector.observer.repeats import DuplicateWatcher, repeat_watchers
 from modelmonitor.core.columns import Values
+from modelmonitor.core.novel import hash_key
 from modelmonitor.core.profile import ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 
@@ -38,15 +40,23 @@ class RowWatcher(Protocol):
 
 def input_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
     """Return what looks at the inputs of whole rows."""
-    if configuration is None or not configuration.moments:
+    if configuration is None:
         return []
     inputs = [each.name for each in configuration.columns if each.role is ColumnRole.INPUT]
-    return [MomentWatcher(configuration.moments, inputs)]
+    found: list[RowWatcher] = [*repeat_watchers(configuration, inputs)]
+    if configuration.moments:
+        found.append(MomentWatcher(configuration.moments, inputs))
+    if configuration.checks.duplicates:
+        found.append(DuplicateWatcher(hash_key(configuration)))
+    return found
 
 
 def output_watchers(configuration: CollectorConfiguration | None) -> list[RowWatcher]:
     """Return what looks at the outputs of whole rows; they see answers with all outputs only."""
-    if configuration is None or configuration.scores is None:
+    if configuration is None:
         return []
     outputs = [column.name for column in configuration.columns if column.role.is_output]
-    return [ScoreWatcher(configuration.scores, outputs)]
+    found: list[RowWatcher] = [*repeat_watchers(configuration, outputs)]
+    if configuration.scores is not None:
+        found.append(ScoreWatcher(configuration.scores, outputs))
+    return found

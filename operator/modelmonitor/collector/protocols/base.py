@@ -1,9 +1,9 @@
 """What every decoder gets and gives: a request with its response in, rows by column out."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import msgspec
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from modelmonitor.core.wire.pane import Undecodable
 Values: TypeAlias = Sequence[Any] | NDArray[Any]
 Column: TypeAlias = Values | None
 """One column's values, one a row; None where the message does not have the column."""
+
+
+MOST_UNEXPECTED: Final = 16
+"""Names that one message is asked for; an object may have thousands of keys."""
 
 
 class UndecodableError(Exception):
@@ -33,6 +37,8 @@ class Schema:
     outputs: tuple[OutputLocator, ...]
     arrays: frozenset[str] = frozenset()
     """Inputs of which a row may be a whole array, such as a picture."""
+    names: frozenset[str] | None = None
+    """Names of the inputs, where others are to be told; None: nobody asks for others."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True, eq=False):
@@ -60,6 +66,9 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     matrix: Values | None = None
     """All values of all inputs, row-major, length `rows * len(schema.inputs)`: what one tensor
     holds already. It is cut into columns only when many rows have gathered."""
+    unexpected: Sequence[str] | None = None
+    """Some of the names that the message has and the schema has not; None: the message does not
+    name its inputs, or nobody asks."""
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,6 +94,15 @@ class Rows(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     version: str = ""
     """Where the messages name them."""
     generation: Generation | None = None
+
+
+def unexpected(names: Iterable[Any], schema: Schema) -> Sequence[str] | None:
+    """Return the first names that the schema does not have; None where nobody asks for them."""
+    known = schema.names
+    if known is None:
+        return None
+    others = (name for name in names if name not in known and isinstance(name, str))
+    return list(itertools.islice(others, MOST_UNEXPECTED))
 
 
 def columns_of(inputs: Inputs, width: int) -> Sequence[Column]:

@@ -10,6 +10,7 @@ from modelmonitor.collector.protocols.base import (
     UndecodableError,
     flattened,
     strided,
+    unexpected,
 )
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
@@ -54,6 +55,7 @@ def from_records(records: list[dict[str, Any]], schema: Schema) -> Inputs:
     return Inputs(
         rows=len(records),
         columns=[[_only(record.get(name)) for record in records] for name in schema.inputs],
+        unexpected=unexpected(records[0], schema),
     )
 
 
@@ -87,13 +89,13 @@ def from_columns(content: dict[str, Any], schema: Schema) -> Inputs:
     columns: list[Column] = []
     if not lists:
         columns = [[value] if there else None for value, there in zip(found, present, strict=True)]
-        return Inputs(rows=1, columns=columns)
+        return Inputs(rows=1, columns=columns, unexpected=unexpected(content, schema))
     rows = len(lists[0])
     for value, there in zip(found, present, strict=True):
         if there and (not isinstance(value, list) or len(value) != rows):
             raise UndecodableError(Undecodable.REQUEST_SHAPE)
         columns.append([_only(item) for item in value] if isinstance(value, list) else None)
-    return Inputs(rows=rows, columns=columns)
+    return Inputs(rows=rows, columns=columns, unexpected=unexpected(content, schema))
 
 
 def from_table(names: Any, rows: Any, schema: Schema) -> Inputs:
@@ -128,6 +130,7 @@ def from_named(names: Sequence[Any], columns: Sequence[Sequence[Any]], schema: S
     return Inputs(
         rows=len(columns[0]),
         columns=[None if place is None else columns[place] for place in found],
+        unexpected=unexpected(names, schema),
     )
 
 

@@ -14,6 +14,7 @@ from modelmonitor.collector.protocols.base import (
     UndecodableError,
     Values,
     strided,
+    unexpected,
 )
 from modelmonitor.core.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
@@ -152,7 +153,8 @@ def inputs_of(tensors: Sequence[Tensor], schema: Schema) -> Inputs:
         ]
         rows = {len(values) for values in found if values is not None}
         if len(rows) == 1:
-            return Inputs(rows=rows.pop(), columns=found)
+            others = unexpected(by_name, schema)
+            return Inputs(rows=rows.pop(), columns=found, unexpected=others)
         if rows:
             raise UndecodableError(Undecodable.REQUEST_SHAPE)
     if len(tensors) != 1:

@@ -14,6 +14,7 @@ from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
 from modelmonitor.controller.reconcile.objects import Key
+from modelmonitor.core.asked import checks_for, marks_for
 from modelmonitor.core.multivariate import view_of, views_for
 from modelmonitor.core.performance import wants_scores
 from modelmonitor.core.performance_scores import score_configuration
@@ -29,6 +30,7 @@ from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,
     JSONPaths,
+    RowChecks,
     ScoreConfiguration,
 )
 
@@ -198,7 +200,7 @@ def configuration_for(
         for column in ([] if loaded is None else loaded.profile.columns)
         if column.derived is None or column.name in derived
     ]
-    model = spec.collection.model
+    model, marks = spec.collection.model, marks_for(spec.metrics)
     return CollectorConfiguration(
         monitorUID=uid,
         interval=interval,
@@ -220,9 +222,11 @@ def configuration_for(
                 derived=column.derived,
                 cuts=column.cuts,
                 categories=column.categories,
+                marks=marks.get(column.name, []),
             )
             for column in columns
         ],
+        checks=RowChecks() if loaded is None else checks_for(spec.metrics, loaded.profile),
         moments=(
             []
             if loaded is None
