@@ -4,12 +4,19 @@ Rows of one caller, one batch or one day's weather are not independent: a share 
 between blocks of time than it would between samples of independent rows. The ratio of the two
 variances is the inflation phi; n rows are worth n / phi independent ones. Where the share wanders
 for long, phi grows with the block, so it is the maximum over blocks from one pane to a week that
-protects a detector which adds evidence up over time.
+protects a detector which adds evidence up over time. A maximum is too large by chance; it is taken
+only where longer blocks vary by certainly more than short ones do.
+
+Where shares are compared with those of the same hour, they are counted from them here as well: the
+rows of a stratum (an hour of the day, or of the week) are held against the stratum's own shares, so
+that what the clock explains is no dependence. That takes degrees of freedom: with N_h rows in the
+stratum, n_bh of them in block b, the variance of the block's counts is
+sum_h n_bh (1 - n_bh / N_h) p_h (1 - p_h), and with a single block of each stratum nothing is left.
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import NormalDist
 from typing import Final
 
@@ -17,42 +24,46 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.statistics.blocks import (
+    LEAST_BLOCKS,
+    WEEK,
+    Blocks,
+    Floats,
+    Ints,
+    Level,
+    blocks_of,
+    doubled,
+    paired,
+    shortest,
+)
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+__all__ = [
+    "LEAST_BLOCKS",
+    "LEAST_ENVELOPE_BLOCKS",
+    "WEEK",
+    "BlockShares",
+    "BlockSums",
+    "Blocks",
+    "blocks_of",
+    "curve_of",
+    "curve_of_counts",
+    "inflation",
+    "shares_of_sums",
+]
 
-WEEK: Final = 7 * 86_400.0
-"""Seconds of the longest block."""
-LEAST_BLOCKS: Final = 8.0
-"""Blocks of a length below which that length says nothing."""
+STEADY_BLOCKS: Final = 16.0
+"""Blocks of a length below which it is not extrapolated from: the error would be half of it."""
+LEAST_FREEDOM: Final = 0.3
+"""Part of the variance that strata must leave to be looked at; two blocks of each leave half."""
 LEAST_ENVELOPE_BLOCKS: Final = 30.0
 """Blocks below which their extremes say nothing about what is usual."""
 LEAST_HITS: Final = 50
 """Rows on either side of a cut below which its share's variance says nothing."""
-MOST_COUNTS: Final = 20_000_000
+MOST_COUNTS: Final = 10_000_000
 """Counts (cells × blocks) held at once; more blocks than that are paired first."""
 GATE_LEVEL: Final = 0.03
 """Probability with which independent rows are taken for dependent ones. With it, phi is 1 for at
 least 95 % of baselines with independent rows, however many cuts and block lengths are tried."""
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """The rows of a baseline, cut into blocks of time.
-
-    Attributes
-    ----------
-    index
-        Block of each row, shape `(n_rows,)`, 0 … n_blocks - 1; blocks without rows are left out.
-    number
-        Position of each block in time, shape `(n_blocks,)`, increasing.
-    seconds
-        Length of a block, as far as the times can tell it.
-    """
-
-    index: Ints
-    number: Ints
-    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,58 +77,63 @@ class BlockShares:
     blocks
         Effective number of blocks with values.
     inflation
-        Variance of the blocks' counts over that of independent rows, the largest share; shrunk for
-        being a maximum where it could be chance.
-    significant
-        Independent rows would hardly ever show so much.
+        Variance of the blocks' counts over that of independent rows, the largest share.
+    least
+        An inflation that is exceeded for certain: less than that hardly ever shows so much.
     low, high
         Smallest and largest share that any block showed, shape `(n_shares,)`.
+    within
+        Variance inflation within blocks alone: of the differences between a block and the next,
+        in which what wanders more slowly cancels. At least 1.
     """
 
     seconds: float
     blocks: float
     inflation: float
-    significant: bool
+    least: float
     low: Floats
     high: Floats
-
-
-def blocks_of(times: Floats, seconds: float) -> Blocks:
-    """Cut rows into blocks of `seconds`, counted from the first row.
-
-    Times that are whole hours cannot tell blocks of a minute: a block then holds the rows of an
-    hour, and is said to be that long.
-
-    Parameters
-    ----------
-    times
-        Seconds since any epoch, shape `(n_rows,)`, in any order, finite.
-    seconds
-        Length of a block.
-    """
-    seconds = max(seconds, _resolution(times))
-    numbers = np.floor((times - times.min()) / seconds).astype(np.int64)
-    number, index = np.unique(numbers, return_inverse=True)
-    return Blocks(index.astype(np.int64), number, seconds)
-
-
-def _resolution(times: Floats) -> float:
-    """Return the smallest step between two different times; 0 if all are equal."""
-    steps = np.diff(np.unique(times))
-    return float(steps.min(initial=math.inf)) if steps.size else 0.0
+    within: float = 1.0
 
 
 def inflation(curve: list[BlockShares]) -> float:
-    """Return the long-run variance inflation phi, at least 1: the maximum over block lengths.
+    """Return the long-run variance inflation phi, at least 1.
 
-    Nothing but chance is assumed, and 1 returned, unless some length shows significantly more.
+    Three cases. Nothing but chance is assumed, and 1 returned, unless some length shows certainly
+    more. Where longer blocks show no certain growth, rows depend within the shortest ones only
+    (callers, batches), whose inflation is known best. Otherwise the shares wander, and phi is the
+    maximum over all lengths: one that is too large only delays alarms, one that is too small makes
+    false ones.
+
+    Where shares wander, blocks of a finite length L miss a part of phi in proportion to 1 / L.
+    Two lengths tell it: (k r(kL) - r(L)) / (k - 1) has none of it (the lugsail of Vats and Flegal
+    2022, Biometrika 109:735). To it comes one standard error, sqrt(2 / blocks), so that the truth
+    lies below in most baselines.
     """
-    if not any(point.significant for point in curve):
+    if not any(point.least > 1 for point in curve):
         return 1.0
-    return max(1.0, *(point.inflation for point in curve))
+    first = max(1.0, curve[0].inflation)
+    if all(point.least <= first for point in curve):
+        return first
+    return max(
+        first,
+        *(point.inflation for point in curve),
+        *(
+            _lugsail(shorter, longer) * (1 + math.sqrt(2 / longer.blocks))
+            for shorter, longer in pairwise(curve)
+            if longer.blocks >= STEADY_BLOCKS
+        ),
+    )
 
 
-def curve_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> list[BlockShares]:
+def _lugsail(shorter: BlockShares, longer: BlockShares) -> float:
+    times = longer.seconds / shorter.seconds
+    return (times * longer.inflation - shorter.inflation) / (times - 1)
+
+
+def curve_of(
+    kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks, strata: Ints | None = None
+) -> list[BlockShares]:
     """Return what a column's shares did over blocks of doubling length, up to a week.
 
     Parameters
@@ -130,6 +146,8 @@ def curve_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> lis
         Number of cells.
     blocks
         The shortest blocks.
+    strata
+        Stratum of each row, shape `(n_rows,)`, from 0; shares are counted from its own.
 
     Returns
     -------
@@ -137,16 +155,23 @@ def curve_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> lis
         One entry per length with at least `LEAST_BLOCKS` blocks, shortest first.
     """
     while blocks.number.size * n_cells > MOST_COUNTS:
-        blocks = _paired(blocks)
+        blocks = paired(blocks)
     present = cells >= 0
     held = cells[present]
     index = blocks.index[present]
     size = np.bincount(index, minlength=blocks.number.size)
     counts = _share_counts_by_block(kind, held, index, n_cells, blocks.number.size)
-    return curve_of_counts(counts, size, blocks)
+    if strata is None:
+        return curve_of_counts(counts, size, blocks)
+    # A block that reaches into the next hour belongs to the one in which it begins.
+    first = np.full(blocks.number.size, np.iinfo(np.int64).max)
+    np.minimum.at(first, blocks.index, np.arange(blocks.index.size))
+    return curve_of_counts(counts, size, blocks, strata[first])
 
 
-def curve_of_counts(counts: Ints, size: Ints, blocks: Blocks) -> list[BlockShares]:
+def curve_of_counts(
+    counts: Ints, size: Ints, blocks: Blocks, strata: Ints | None = None
+) -> list[BlockShares]:
     """Return what shares did over blocks of doubling length, up to a week, from their counts.
 
     Parameters
@@ -157,15 +182,20 @@ def curve_of_counts(counts: Ints, size: Ints, blocks: Blocks) -> list[BlockShare
         Rows with a value in each block, shape `(n_blocks,)`.
     blocks
         The shortest blocks; of these, `number` and `seconds` are used.
+    strata
+        Stratum of each block, shape `(n_blocks,)`, from 0; shares are counted from its own.
 
     Returns
     -------
     list
         One entry per length with at least `LEAST_BLOCKS` blocks, shortest first.
     """
-    levels = list(_doubled(counts, size, blocks))
-    tests = max(1, sum(len(level.counts) for level in levels))
-    return [_point(level, tests) for level in levels]
+    alike = np.zeros(size.size, np.int64)
+    level = shortest(counts, size, blocks, alike if strata is None else strata)
+    lengths = 1 + math.log2(max(1.0, min(WEEK / level.seconds, level.blocks / LEAST_BLOCKS)))
+    tests = max(1, int(lengths) * len(counts))
+    within = _within(level)
+    return [_point(each, tests, within if each is level else 1.0) for each in doubled(level)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,25 +238,16 @@ def shares_of_sums(sums: BlockSums) -> BlockShares | None:
     spread = sums.hits_squared[usable] - 2 * p * sums.crossed[usable] + p**2 * sums.rows_squared
     ratio = np.maximum(spread, 0.0) / (pq * (sums.rows - sums.rows_squared / sums.rows))
     variance = _chance(pq, sums.rows, sums.rows_squared)
-    largest, significant = _largest(ratio, variance, max(1, sums.hits.size))
+    largest, least = _largest(ratio, variance, max(1, sums.hits.size))
     return BlockShares(
         seconds=sums.seconds,
         blocks=effective,
         inflation=largest,
-        significant=significant,
+        least=least,
         low=sums.low,
         high=sums.high,
+        within=max(1.0, largest) if least > 1 else 1.0,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Level:
-    counts: Ints
-    """Shape `(n_shares, n_blocks)`."""
-    size: Ints
-    """Rows with a value per block, shape `(n_blocks,)`."""
-    seconds: float
-    blocks: float
 
 
 def _share_counts_by_block(
@@ -240,74 +261,77 @@ def _share_counts_by_block(
     return counts
 
 
-def _paired(blocks: Blocks) -> Blocks:
-    number, index = np.unique(blocks.number >> 1, return_inverse=True)
-    return Blocks(index.astype(np.int64)[blocks.index], number, 2 * blocks.seconds)
-
-
-def _doubled(counts: Ints, size: Ints, blocks: Blocks) -> Iterator[_Level]:
-    number, seconds = blocks.number, blocks.seconds
-    while size.size:
-        effective = float(size.sum()) ** 2 / max(float((size.astype(np.float64) ** 2).sum()), 1.0)
-        if effective < LEAST_BLOCKS:
-            return
-        yield _Level(counts, size, seconds, effective)
-        seconds *= 2
-        if seconds > WEEK:
-            return
-        number = number >> 1
-        starts = np.flatnonzero(np.r_[True, number[1:] != number[:-1]])
-        number = number[starts]
-        size = np.add.reduceat(size, starts)
-        counts = np.add.reduceat(counts, starts, axis=1)
-
-
-def _point(level: _Level, tests: int) -> BlockShares:
-    ratio, spread = _variance_ratio(level)
+def _point(level: Level, tests: int, within: float) -> BlockShares:
+    largest, least = _largest(*_variance_ratio(level), tests)
     filled = level.size > 0
     observed = level.counts[:, filled] / level.size[filled]
-    largest, significant = _largest(ratio, spread, tests)
     return BlockShares(
         seconds=level.seconds,
         blocks=level.blocks,
         inflation=largest,
-        significant=significant,
+        least=least,
         low=observed.min(axis=1),
         high=observed.max(axis=1),
+        within=within,
     )
 
 
-def _largest(ratio: Floats, spread: Floats, tests: int) -> tuple[float, bool]:
-    """Return the largest variance ratio of some shares, and whether chance hardly gives it."""
+def _largest(ratio: Floats, spread: Floats, tests: int) -> tuple[float, float]:
+    """Return the largest variance ratio of some shares, and what it certainly is."""
     if not ratio.size:
-        return 1.0, False
-    critical = _upper(spread, GATE_LEVEL / tests)
-    excess = ratio / critical
-    worst = int(np.argmax(excess))
-    significant = bool(excess[worst] > 1)
-    # A maximum over shares is above 1 by chance alone; its median under independence is
-    # divided out unless the excess is certain. Where it is, a phi that is too large only
-    # delays alarms, and one that is too small makes false ones.
-    typical = _upper(spread, 1 - 0.5 ** (1 / ratio.size))
-    return float(np.max(ratio if significant else ratio / typical)), significant
+        return 1.0, 1.0
+    return float(ratio.max()), float((ratio / _upper(spread, GATE_LEVEL / tests)).max())
 
 
-def _variance_ratio(level: _Level) -> tuple[Floats, Floats]:
-    """Return the variance of block counts over the binomial one, and its own variance by chance.
+def _usable(level: Level) -> NDArray[np.bool_]:
+    hits = level.counts.sum(axis=1)
+    found: NDArray[np.bool_] = np.minimum(hits, level.size.sum() - hits) >= LEAST_HITS
+    return found
 
-    For blocks of n_b rows with k_b hits the ratio is
-    sum (k_b - n_b p)^2 / (p (1 - p) sum n_b (1 - n_b / N)), whose mean is 1 for independent rows;
-    its variance follows from the binomial's fourth moment.
+
+def _variance_ratio(level: Level) -> tuple[Floats, Floats]:
+    """Return the variance of block counts over that of independent rows, and its own by chance.
+
+    With k_b hits among n_b rows of block b the ratio is
+    sum (k_b - n_b p)^2 / (p (1 - p) sum n_b (1 - n_b / N)), whose mean is 1 for independent rows,
+    and likewise with strata; its variance follows from the binomial's fourth moment.
     """
     size = level.size.astype(np.float64)
-    rows = size.sum()
-    hits = level.counts.sum(axis=1)
-    usable = np.minimum(hits, rows - hits) >= LEAST_HITS
-    counts = level.counts[usable].astype(np.float64)
-    p = (counts.sum(axis=1) / rows)[:, None]
-    pq = (p * (1 - p))[:, 0]
-    ratio = ((counts - p * size) ** 2).sum(axis=1) / (pq * (size * (1 - size / rows)).sum())
-    return ratio, _chance(pq, float(rows), float((size**2).sum()))
+    rows, squared = float(size.sum()), float((size**2).sum())
+    _, stratum, part = level.cells
+    squares = np.bincount(stratum, part.astype(np.float64) ** 2, minlength=level.rows.size)
+    free = level.rows - squares / np.maximum(level.rows, 1.0)
+    # Where strata were seen hardly more than once, such blocks say nothing.
+    pq = level.shares * (1 - level.shares)
+    variance = pq @ free
+    usable = _usable(level) & (variance > LEAST_FREEDOM * (pq @ level.rows))
+    ratio = (level.residual[usable] ** 2).sum(axis=1) / variance[usable]
+    p = level.counts[usable].sum(axis=1) / rows
+    return ratio, _chance(p * (1 - p), rows, squared)
+
+
+def _within(level: Level) -> float:
+    """Return the variance inflation of neighbouring blocks' differences, at least 1.
+
+    Of blocks that follow each other, half the squared difference of their shares, in units of what
+    independent rows give, weighted by rows (von Neumann 1941). What both have in common cancels.
+    """
+    usable = _usable(level)
+    follows = np.diff(level.number) == 1
+    left, right = level.size[:-1][follows], level.size[1:][follows]
+    filled = (left > 0) & (right > 0)
+    left, right = left[filled].astype(np.float64), right[filled].astype(np.float64)
+    if left.size < LEAST_BLOCKS or not usable.any():
+        return 1.0
+    shares = level.residual[usable] / np.maximum(level.size, 1)
+    steps = (shares[:, 1:] - shares[:, :-1])[:, follows][:, filled]
+    weight = left * right / (left + right)
+    p = level.counts[usable].sum(axis=1) / level.size.sum()
+    ratio = (steps**2 * weight) @ weight / (p * (1 - p) * weight.sum())
+    # Each block is in two differences, which leaves about two thirds of the freedom.
+    spread = 1.5 * _chance(p * (1 - p), float(level.size.sum()), float((level.size**2).sum()))
+    largest, least = _largest(ratio, spread, ratio.size)
+    return max(1.0, largest) if least > 1 else 1.0
 
 
 def _chance(pq: Floats, rows: float, rows_squared: float) -> Floats:
