@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 
 import modelmonitor
-from modelmonitor.cli import baseline_commands, doctor, lint, roles, status
+from modelmonitor.cli import baseline_commands, doctor, lint, roles, simulate, status
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.screen import screen
 from modelmonitor.core.settings import InvalidSettingError
@@ -23,6 +23,7 @@ app = typer.Typer(
 app.command("status")(status.status)
 app.command("doctor")(doctor.doctor)
 app.command("lint")(lint.lint)
+app.command("simulate")(simulate.simulate)
 app.add_typer(baseline_commands.app, name="baseline")
 app.command("controller")(roles.controller)
 app.command("injector")(roles.injector)

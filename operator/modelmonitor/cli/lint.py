@@ -56,7 +56,7 @@ def lint(
     """
     console = Console(highlight=False, soft_wrap=True, markup=False)
     try:
-        documents = [each for file in files for each in read_documents(file, _text(file))]
+        documents = [each for file in files for each in read_documents(file, text_of(file))]
     except ManifestError as error:
         raise CommandError(str(error)) from error
     monitors = [each for each in documents if is_monitor(each.body)]
@@ -104,7 +104,7 @@ def problems(body: dict[str, Any], schema: Schema) -> list[FieldProblem]:
         for path, message in _unknown_fields(body, schema, ())
     ]
     try:
-        monitor = parse_monitor(_placed(body))
+        monitor = parse_monitor(placed(body))
     except InvalidMonitorError as error:
         return [*found, *error.problems]
     target = monitor.spec.target_ref
@@ -115,7 +115,7 @@ def problems(body: dict[str, Any], schema: Schema) -> list[FieldProblem]:
     return found
 
 
-def _placed(body: dict[str, Any]) -> dict[str, Any]:
+def placed(body: dict[str, Any]) -> dict[str, Any]:
     """Return a monitor with the name and namespace that it would get when it is applied."""
     metadata = body.get("metadata")
     if not isinstance(metadata, dict):
@@ -156,7 +156,14 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _text(file: str) -> str:
+def text_of(file: str) -> str:
+    """Return the text of a file; - is standard input.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read.
+    """
     try:
         data = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
         return data.decode()

@@ -7,7 +7,7 @@ from modelmonitor.api.v1alpha1.base import parse_decimal
 from modelmonitor.api.v1alpha1.thresholds import Operator, Threshold, ValueRange
 from modelmonitor.core.verdict import Level
 
-_SIGNS: Final = {
+SIGNS: Final = {
     Operator.GREATER_THAN: ">",
     Operator.GREATER_THAN_OR_EQUAL: ">=",
     Operator.LESS_THAN: "<",
@@ -57,7 +57,7 @@ def compare_interval(threshold: Threshold, low: float, high: float) -> Compariso
 
 def describe(threshold: Threshold) -> str:
     """Return the threshold in words, at most 64 characters: `> 0.25 critical, > 0.1 warning`."""
-    sign = _SIGNS[threshold.operator]
+    sign = SIGNS[threshold.operator]
     parts = [
         f"{sign} {bound} {name}"
         for name, bound in (
