@@ -5,7 +5,7 @@ what a severity tolerates. Every batch of months has a baseline of its own, so t
 does not know is part of the simulation.
 
 An alarm is counted when the evidence of a column reaches the level of a budget, and again only
-after it has fallen to a hundredth of it. Evidence is not started afresh after an alarm.
+after it has fallen to a hundredth of it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,9 +21,9 @@ from bench.statistics.laws import Floats
 from bench.statistics.ours import TOLERANCE, baseline_of
 from bench.statistics.parallel import Evidence, fleet_of, hits_of
 from bench.statistics.scale import Scale, in_parallel
-from bench.statistics.traffic import DAY, PANE, Traffic
+from bench.statistics.traffic import DAY, LIVE_BEGINS, PANE, Traffic
 from modelmonitor.api.v1alpha1.spec import DriftBudget, FalseAlarmInterval
-from modelmonitor.core.drift import RETURN_FACTOR
+from modelmonitor.core.drift_bank import RETURN_FACTOR
 from modelmonitor.core.profile import Profile
 from modelmonitor.core.verdict import Level
 
@@ -67,14 +67,14 @@ def simulate(batch: Batch) -> dict[str, Alarms]:
     moved = 0.0 if batch.null == UNCHANGED else float(next(iter(tolerance.values())))
     longest = f"{24 * max(BUDGETS)}h"
     budget = DriftBudget(false_alarm_interval=FalseAlarmInterval(warning=longest, critical=longest))
-    evidence = Evidence(fleet_of(profile, MONTHS, PANE, budget, tolerance))
+    evidence = Evidence(fleet_of(profile, MONTHS, PANE, budget, tolerance), LIVE_BEGINS)
     cells = shifted_cells(traffic, profile, moved)
     counters = {Level(name.capitalize()): Onsets(len(profile.columns)) for name in tolerance}
     for begun in range(0, batch.panes, PER_DAY):
         panes = min(PER_DAY, batch.panes - begun)
         counts = [random.multinomial(ROWS, each, size=(panes, MONTHS)) for each in cells]
         for hits in hits_of(profile, counts):
-            evidence.see(hits, float(ROWS), PANE)
+            evidence.see(hits, float(ROWS))
             for level, found in evidence.by_level().items():
                 counters[level].see(found)
     return {level.value: counter.alarms for level, counter in counters.items()}

@@ -1,9 +1,9 @@
-"""Many monitors at once: the columns of one plan, repeated, so that a step of all is one product.
+"""Many monitors at once: the columns of one plan, repeated, so that one step is a step of all.
 
 A thousand months of panes through the controller's own path would take a day. Here the plan is the
 shipped one, of a profile whose columns are repeated once for every simulated monitor, and so are
-the shipped detectors; only the bookkeeping around them (ticks, panes, checkpoints) is left out.
-`tests/bench` holds that both ways give the same evidence.
+the shipped detectors and what ends their alarms; only what is around them (ticks, panes,
+checkpoints) is left out. `tests/bench` holds that both ways give the same evidence.
 """
 
 from collections.abc import Mapping
@@ -16,9 +16,10 @@ from bench.statistics.laws import Floats, Ints
 from bench.statistics.ours import TOLERANCE
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.drift_plan import ENVELOPE, Detector, DriftPlan, plan_of
+from modelmonitor.core.drift_counts import Seen
+from modelmonitor.core.drift_plan import DriftPlan, plan_of
+from modelmonitor.core.drift_state import begin, evidence_of, step
 from modelmonitor.core.profile import Profile
-from modelmonitor.core.statistics.edetector import State, advance, by_column, nothing_seen
 from modelmonitor.core.statistics.shares import share_counts
 from modelmonitor.core.verdict import Level
 
@@ -37,11 +38,6 @@ class Fleet:
 
     plan: DriftPlan
     size: int
-
-    @property
-    def columns(self) -> int:
-        """Columns of one monitor."""
-        return len(self.plan.columns) // self.size
 
 
 def fleet_of(
@@ -87,21 +83,18 @@ def hits_of(profile: Profile, counts: list[Ints]) -> Floats:
             hits = np.concatenate([cells[..., :1], hits], axis=-1)
         parts.append(hits)
     flat = np.concatenate(parts, axis=-1)
-    found: Floats = flat.reshape(flat.shape[0], -1).astype(np.float64)
-    return found
+    return flat.reshape(flat.shape[0], -1).astype(np.float64)
 
 
 class Evidence:
-    """The evidence of a fleet, pane by pane."""
+    """The evidence of a fleet, pane by pane, from the first one that begins at `begins`."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._plan = fleet.plan
-        self._shape = (fleet.size, fleet.columns)
-        self._states: dict[str, State] = {
-            each.name: nothing_seen(each.sides) for each in fleet.plan.detectors
-        }
+    def __init__(self, fleet: Fleet, begins: float) -> None:
+        self._fleet = fleet
+        self._state = begin(fleet.plan)
+        self._start = begins
 
-    def see(self, hits: Floats, rows: float, interval: float) -> None:
+    def see(self, hits: Floats, rows: float) -> None:
         """Add one pane.
 
         Parameters
@@ -110,36 +103,13 @@ class Evidence:
             Of all shares, shape `(size * n_shares,)`.
         rows
             Values of each column in the pane.
-        interval
-            Seconds of the pane.
         """
-        plan = self._plan
-        for each in plan.detectors:
-            phi = _phi(each, plan, rows, interval)
-            self._states[each.name] = advance(
-                self._states[each.name],
-                each.sides,
-                hits / plan.spread(phi),
-                plan.spread(rows / phi),
-                plan.ceiling,
-            )
+        plan = self._fleet.plan
+        now = Seen(hits, np.full(len(plan.columns), rows))
+        self._state = step(plan, self._state, now, {}, self._start, plan.interval)
+        self._start += plan.interval
 
     def by_level(self) -> dict[Level, Floats]:
         """Return the evidence of each column by severity, shape `(size, n_columns)`."""
-        plan = self._plan
-        means = {
-            each.name: by_column(self._states[each.name], each.sides) for each in plan.detectors
-        }
-        found = {level: means[level.value] for level in plan.tolerance}
-        if plan.severest is not None and ENVELOPE in means:
-            found[plan.severest] = (found[plan.severest] + means[ENVELOPE]) / 2
-        return {level: each.reshape(self._shape) for level, each in found.items()}
-
-
-def _phi(detector: Detector, plan: DriftPlan, rows: float, interval: float) -> Floats:
-    """Return phi of each column where all have as many values."""
-    if not detector.paced or plan.pace <= 0:
-        return detector.phi
-    denser = max(1.0, rows / interval / plan.pace)
-    found: Floats = 1 + (detector.phi - 1) * denser
-    return found
+        found = evidence_of(self._fleet.plan, self._state)
+        return {level: each.reshape(self._fleet.size, -1) for level, each in found.items()}

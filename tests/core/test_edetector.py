@@ -1,5 +1,7 @@
 """The e-detector: evidence that hardly ever lies, and grows as soon as it may."""
 
+from dataclasses import dataclass, field
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,22 +9,58 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from modelmonitor.core.statistics.edetector import (
-    FORGOTTEN,
     GAINS,
     HEADROOM,
+    LARGEST_NULL,
+    LEAST_KEPT,
+    LEVELS,
+    PANE_GAINS,
+    STEP,
+    Bets,
+    Places,
+    State,
     advance,
-    by_column,
-    by_side,
+    bets_of,
+    by_group,
+    gain_of,
+    levels_of,
     nothing_seen,
-    sides_of,
+    place_of,
+    places_of,
 )
+from modelmonitor.core.statistics.shares import Floats
 from tests.core.monitoring import steady
 
 ALARM = 100.0
 
 
-def one_share(low: float, high: float) -> tuple[list[np.ndarray], list[np.ndarray], list[float]]:
-    return [np.array([low])], [np.array([high])], [1e-6]
+@dataclass
+class Streams:
+    """As many sides with one null each, every one a group of its own."""
+
+    nulls: Floats
+    means: bool = False
+    alarm: float = 1e9
+    number: int = 0
+    state: State = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = self.nulls.size
+        each = np.arange(size)
+        self.places: Places = places_of(each, np.ones(size, bool), each, each, size)
+        gains = np.tile(PANE_GAINS if self.means else GAINS, (size, 1))
+        self.bets: Bets = bets_of(self.nulls, gains, np.full(size, self.means))
+        self.state = nothing_seen(self.places, len(GAINS))
+
+    def see(self, hits: Floats, rows: float) -> Floats:
+        """Return the evidence after one more pane."""
+        values = np.full(hits.size, rows)
+        gain = gain_of(self.bets, hits, values, np.ones(hits.size))
+        limit = levels_of(self.places, np.full(hits.size, self.alarm * HEADROOM), len(GAINS))
+        self.number += 1
+        place = place_of(self.number)
+        self.state = advance(self.state, gain, self.bets.live, limit, place)
+        return by_group(self.state, self.places)
 
 
 @steady
@@ -30,89 +68,158 @@ def one_share(low: float, high: float) -> tuple[list[np.ndarray], list[np.ndarra
 def test_the_mean_of_a_likelihood_ratio_is_at_most_one_under_the_null(
     null: float, part: float, rows: int
 ) -> None:
-    sides = sides_of(*one_share(0.0, null))
-    hits = np.arange(rows + 1)
+    hits = np.arange(rows + 1.0)
+    bets = bets_of(np.full(hits.size, null), np.tile(GAINS, (hits.size, 1)), np.zeros(1, bool))
+    gain = gain_of(bets, hits, np.full(hits.size, float(rows)), np.ones(hits.size))
     chance = stats.binom.pmf(hits, rows, part * null)
-    for rise, fall in zip(sides.rise[0], sides.fall[0], strict=True):
-        assert chance @ np.exp(hits * rise + (rows - hits) * fall) <= 1 + 1e-9
+    assert (chance @ np.exp(STEP * gain) <= 1 + 1e-9).all()
 
 
-def test_at_the_edge_of_the_null_evidence_grows_by_at_most_one_a_pane() -> None:
+@steady
+@given(
+    st.floats(0.01, 0.97),
+    st.lists(st.integers(0, 20), min_size=2, max_size=6),
+    st.lists(st.floats(0.01, 1.0), min_size=6, max_size=6),
+)
+def test_the_mean_of_a_bet_on_a_pane_is_at_most_one_however_its_rows_depend(
+    null: float, hits: list[int], weights: list[float]
+) -> None:
+    """Any distribution of a pane's share whose mean is the null, or less, will do."""
+    share = np.array(hits) / 20
+    chance = np.array(weights[: share.size])
+    chance /= chance.sum()
+    chance *= min(1.0, null / max(float(chance @ share), 1e-12))  # the rest: no hit at all
+    share, chance = np.r_[share, 0.0], np.r_[chance, 1 - chance.sum()]
+    means = np.ones(share.size, bool)
+    bets = bets_of(np.full(share.size, null), np.tile(PANE_GAINS, (share.size, 1)), means)
+    gain = gain_of(bets, 20 * share, np.full(share.size, 20.0), np.full(share.size, 7.0))
+    assert (chance @ np.exp(STEP * gain) <= 1 + 1e-9).all()
+
+
+@steady
+@given(st.floats(0.0, 60.0), st.integers(0, 10**6))
+def test_rounding_to_a_level_keeps_the_mean(logarithm: float, first: int) -> None:
+    """Over many ticks, a pane with this gain leaves what it should, within the error of the draw.
+
+    Evidence below the lowest level may be lost, never more.
+    """
+    ticks, gain = 4000, logarithm - 10
+    size = 64
+    each = np.zeros((size, 1), np.uint8)
+    limit = np.full((size, 1), 255.0)
+    kept = [
+        LEVELS[advance(each, np.full((size, 1), gain), np.ones(size, bool), limit, place)].mean()
+        for place in (place_of(first + number) for number in range(0, ticks, size))
+    ]
+    wanted = np.exp(STEP * gain)
+    error = np.std(kept) / np.sqrt(len(kept)) + 1e-3 * wanted
+    assert np.mean(kept) <= wanted + 4 * error
+    if wanted >= LEAST_KEPT:
+        assert np.mean(kept) >= wanted - 4 * error
+
+
+@pytest.mark.parametrize("means", [False, True], ids=["rows", "panes"])
+@pytest.mark.parametrize("rows", [1, 20, 400])
+def test_at_the_edge_of_the_null_evidence_grows_by_at_most_one_a_pane(
+    means: bool, rows: int
+) -> None:
     draw = np.random.default_rng(11)
-    streams, panes = 4000, 40
-    low, high, least = one_share(0.0, 0.3)
-    sides = sides_of(low * streams, high * streams, least * streams)
-    state = nothing_seen(sides)
+    streams, panes = 6000, 40
+    watch, evidence = Streams(np.full(streams, 0.3), means=means), np.zeros(streams)
     for _ in range(panes):
-        hits = draw.binomial(20, 0.3, streams).astype(np.float64)
-        state = advance(state, sides, hits, np.full(streams, 20.0), 1e9)
-    mean = by_column(state, sides).mean()
-    error = by_column(state, sides).std() / np.sqrt(streams)
-    assert mean <= panes + 3 * error
-    assert mean > panes / 4
+        evidence = watch.see(draw.binomial(rows, 0.3, streams).astype(np.float64), rows)
+    error = evidence.std() / np.sqrt(streams)
+    assert evidence.mean() <= panes + 3 * error
+    assert evidence.mean() > 0.2 * panes
+
+
+def test_rows_that_are_all_equal_within_a_pane_cannot_deceive_bets_on_panes() -> None:
+    draw = np.random.default_rng(13)
+    streams, panes = 4000, 40
+    rows, on_panes = Streams(np.full(streams, 0.3)), Streams(np.full(streams, 0.3), means=True)
+    believed = doubted = np.zeros(streams)
+    for _ in range(panes):
+        hits = 100 * (draw.random(streams) < 0.3).astype(np.float64)
+        believed, doubted = rows.see(hits, 100), on_panes.see(hits, 100)
+    assert np.median(believed) > 1e4
+    assert doubted.mean() <= panes + 3 * doubted.std() / np.sqrt(streams)
 
 
 def test_alarms_come_as_rarely_as_the_level_says() -> None:
     draw = np.random.default_rng(12)
-    streams, panes = 2000, 50
-    low, high, least = one_share(0.2, 0.3)
-    sides = sides_of(low * streams, high * streams, least * streams)
-    state, alarmed = nothing_seen(sides), np.zeros(streams, bool)
+    streams, panes = 4000, 50
+    watch, alarmed = Streams(np.full(streams, 0.3), alarm=ALARM), np.zeros(streams, bool)
     for _ in range(panes):
-        hits = draw.binomial(30, 0.3, streams).astype(np.float64)
-        state = advance(state, sides, hits, np.full(streams, 30.0), ALARM)
-        alarmed |= by_column(state, sides) >= ALARM
+        alarmed |= watch.see(draw.binomial(30, 0.3, streams).astype(np.float64), 30) >= ALARM
     assert alarmed.mean() <= panes / ALARM
 
 
 @pytest.mark.parametrize(("truth", "most"), [(0.9, 1), (0.5, 3), (0.38, 15)])
 def test_a_shift_is_found_the_sooner_the_larger_it_is(truth: float, most: int) -> None:
-    sides = sides_of(*one_share(0.2, 0.3))
-    state = nothing_seen(sides)
-    for _ in range(most):
-        state = advance(state, sides, np.array([200 * truth]), np.array([200.0]), 1e6)
-    assert by_column(state, sides)[0] >= 1e6
+    watch = Streams(np.array([0.3]))
+    evidence = [watch.see(np.array([200 * truth]), 200)[0] for _ in range(most)]
+    assert evidence[-1] >= 1e6
 
 
-def test_a_shift_below_is_found_as_well_as_one_above() -> None:
-    sides = sides_of(*one_share(0.6, 0.8))
-    fallen = advance(nothing_seen(sides), sides, np.array([60.0]), np.array([200.0]), 1e6)
-    assert by_column(fallen, sides)[0] >= 1e6
-    assert (by_side(fallen) > 1).tolist() == [False, True]
+def test_a_pane_of_dependent_rows_is_worth_one_bet() -> None:
+    watch = Streams(np.array([0.3]), means=True)
+    evidence = [watch.see(np.array([200 * 0.5]), 200)[0] for _ in range(60)]
+    assert evidence[0] < 2
+    assert evidence[5] < 100
+    assert evidence[-1] > 1e9
 
 
 def test_within_the_null_evidence_is_forgotten() -> None:
-    sides = sides_of(*one_share(0.2, 0.3))
-    state = advance(nothing_seen(sides), sides, np.array([50.0]), np.array([200.0]), ALARM)
-    assert by_column(state, sides)[0] < 1
-    assert ((state == 0) | (state >= FORGOTTEN)).all()
+    watch, evidence = Streams(np.full(100, 0.3)), np.zeros(100)
+    for _ in range(10):
+        evidence = watch.see(np.full(100, 50.0), 200)
+    assert (watch.state == 0).mean() > 0.9
+    assert evidence.max() < 1
+
+
+def test_a_small_shift_is_not_lost_in_rounding() -> None:
+    """A growth far below one level a pane adds up all the same."""
+    watch, evidence = Streams(np.full(50, 0.3)), np.zeros(50)
+    for _ in range(1500):
+        evidence = watch.see(np.full(50, 5 * 0.34), 5)
+    assert np.median(evidence) > 1000
 
 
 def test_however_long_a_shift_lasts_evidence_stays_near_the_alarm() -> None:
-    sides = sides_of(*one_share(0.2, 0.3))
-    state = nothing_seen(sides)
+    watch, evidence = Streams(np.array([0.3]), alarm=ALARM), np.zeros(1)
     for _ in range(1000):
-        state = advance(state, sides, np.array([200.0]), np.array([200.0]), ALARM)
-    assert ALARM <= by_column(state, sides)[0] <= ALARM * HEADROOM * state.size
+        evidence = watch.see(np.array([200.0]), 200)
+    assert ALARM <= evidence[0] <= ALARM * HEADROOM * len(GAINS)
 
 
-def test_sides_that_cannot_be_left_are_not_watched() -> None:
-    sides = sides_of([np.array([0.0, 0.5])], [np.array([0.99, 1.0])], [1e-6])
-    assert sides.share.tolist() == [1]
-    assert sides.upward.tolist() == [False]
+def test_a_side_that_cannot_be_left_bets_nothing_and_forgets_nothing() -> None:
+    watch = Streams(np.array([0.3]))
+    before = watch.see(np.array([100.0]), 200)
+    watch.bets = bets_of(np.array([LARGEST_NULL + 0.01]), np.array([GAINS]), np.zeros(1, bool))
+    assert watch.see(np.array([200.0]), 200) == before
 
 
-def test_columns_without_sides_have_no_evidence() -> None:
-    free, tight = (np.array([0.0]), np.array([1.0])), (np.array([0.2]), np.array([0.3]))
-    sides = sides_of([free[0], tight[0]], [free[1], tight[1]], [1e-6, 1e-6])
-    hits, rows = np.array([9.0, 9.0]), np.array([10.0, 10.0])
-    state = advance(nothing_seen(sides), sides, hits, rows, ALARM)
-    assert by_column(state, sides)[0] == 0
-    assert by_column(state, sides)[1] > 1
-    assert state.shape == (2, GAINS.size)
+def test_groups_without_sides_have_no_evidence() -> None:
+    both, ones = np.array([0, 1]), np.ones(2, bool)
+    places = places_of(both, ones, np.array([1, 1]), np.array([1, 1]), 3)
+    assert by_group(np.full((2, 3), 8, np.uint8), places).tolist() == [0.0, LEVELS[8], 0.0]
 
 
 def test_nothing_to_watch_is_no_error() -> None:
-    sides = sides_of([], [], [])
-    state = advance(nothing_seen(sides), sides, np.zeros(0), np.zeros(0), ALARM)
-    assert by_column(state, sides).size == 0
+    assert Streams(np.zeros(0)).see(np.zeros(0), 0.0).size == 0
+
+
+def test_streams_side_by_side_do_as_each_alone() -> None:
+    draw = np.random.default_rng(5)
+    hits = draw.binomial(200, 0.4, (3, 2)).astype(np.float64)
+    bets = bets_of(np.array([0.3, 0.35]), np.tile(GAINS, (2, 1)), np.array([False, True]))
+    together = gain_of(bets, hits, np.full((3, 2), 200.0), np.ones((3, 2)))
+    for place in range(3):
+        alone = gain_of(bets, hits[place], np.full(2, 200.0), np.ones(2))
+        assert np.array_equal(alone, together[place])
+
+
+def test_draws_begin_anywhere() -> None:
+    places = {place_of(number) for number in range(1000)}
+    assert len(places) > 980
+    assert all(0 <= place < 65_536 for place in places)

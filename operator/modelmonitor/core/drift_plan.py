@@ -1,63 +1,73 @@
 """The plan of a Drift metric: null hypotheses, detectors and alarm levels, from the baseline alone.
 
 Per severity the null hypothesis is that no share moved by more than its tolerance and the radius
-within which the baseline knows the share at all. The evidence of a column is the mean of up to two
-detectors: the *sustained* one compares with the baseline's pooled shares and believes rows only as
-far as they are independent over weeks; the *envelope* one compares with what the baseline's own
-blocks of a pane's length ever showed and therefore needs to discount dependence within a pane only.
-The first finds small shifts of steady columns, the second large shifts of wandering ones at once.
+within which the baseline knows the share at all, compared with the hours of the baseline that are
+like the tick's. The evidence of a column is the mean of its detectors (`core.drift_bank`): the
+sustained one believes rows only as far as they are independent over weeks, and finds small shifts
+of steady columns; the envelope one finds large shifts of wandering columns at once; those of the
+replicas find that one of them differs.
 """
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.panes import ColumnTotals
+from modelmonitor.core.drift_bank import Bank, Columns, column_bank, replica_bank
+from modelmonitor.core.drift_counts import Layout, layout_of
 from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
 from modelmonitor.core.rows import counted, selected
-from modelmonitor.core.statistics.edetector import Indices, Sides, sides_of
-from modelmonitor.core.statistics.shares import (
-    Counts,
-    Floats,
-    dkw_radius,
-    share_counts,
-    shares,
-)
+from modelmonitor.core.seasons import Basis, comparator_of, hour_of_week
+from modelmonitor.core.statistics.edetector import Bets, Indices
+from modelmonitor.core.statistics.shares import Floats, dkw_radii
 from modelmonitor.core.times import parse_time
 from modelmonitor.core.verdict import Level
 
 RADIUS_LEVEL: Final = 0.05
 """Probability that any column's share in the baseline is further from the truth than its radius."""
-ENVELOPE: Final = "Envelope"
-"""Name of the envelope detector's state; the sustained ones are named by their severity."""
+REPLICAS: Final = 8
+"""Replicas that are watched at a time, each with the same weight, whether or not it is there."""
+HOURS_KEPT: Final = 3
+"""Hours whose bets are kept ready."""
+_HOURS: Final = {
+    Seasonality.NONE: 1,
+    Seasonality.HOUR_OF_DAY: 24,
+    Seasonality.HOUR_OF_WEEK: 168,
+}
+"""Comparators that a column has in all: each of them may be wrong by chance."""
 
 
 @dataclass(frozen=True, slots=True)
-class Detector:
-    """One detector over all columns of a metric.
+class Standard:
+    """What the ticks of one hour are compared with.
 
     Attributes
     ----------
-    name
-        Under which its state is kept.
-    sides
-        What it watches.
+    base
+        The baseline's shares of all columns, flat, shape `(n_shares,)`.
+    radius
+        Within which the baseline knows each column's shares, shape `(n_columns,)`.
     phi
-        Rows that are worth one independent row, by column, shape `(n_columns,)`.
-    paced
-        phi was measured over long blocks at the baseline's rate of rows: where traffic is denser,
-        more rows tell of the same moment, and phi grows with the rate.
+        Rows that are worth one independent row over weeks, shape `(n_columns,)`.
+    basis
+        Which hours of the baseline each column is compared with.
+    bets, replica_bets
+        Of the two banks.
     """
 
-    name: str
-    sides: Sides
+    base: Floats
+    radius: Floats
     phi: Floats
-    paced: bool
+    basis: tuple[Basis, ...]
+    bets: Bets
+    replica_bets: Bets
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,53 +78,111 @@ class DriftPlan:
     ----------
     columns
         The watched columns.
+    layout
+        Where their counts are.
     tolerance
         By declared severity, the severest first.
     alarm
         Evidence at which a column alarms, by declared severity.
-    detectors
-        The sustained ones in the order of `tolerance`, then the envelope one if there is any.
+    bank
+        Detectors of all rows.
+    replica_bank
+        Detectors of the rows of one replica.
     pooled
-        The baseline's shares of all columns, flat, shape `(n_shares,)`.
+        The shares of all of the baseline, flat, shape `(n_shares,)`.
     starts
         First share of each column, shape `(n_columns,)`.
     sizes
         Number of shares of each column, shape `(n_columns,)`.
-    radius
-        Within which the baseline knows each column's shares, shape `(n_columns,)`.
     worth
         Rows of a pane that are worth one independent row, by column, shape `(n_columns,)`.
     level
         Probability with which one column's radius may be too small.
+    interval
+        Seconds of a tick.
     pace
         Rows per second of the baseline; 0 if not known.
+    seasonality, zone
+        Which hours of the baseline are compared with, by the clock of which time zone.
+    ordered
+        The baseline's rows were in time order, so that their dependence is known.
     """
 
     columns: tuple[ColumnProfile, ...]
+    layout: Layout
     tolerance: Mapping[Level, float]
     alarm: Mapping[Level, float]
-    detectors: tuple[Detector, ...]
+    bank: Bank
+    replica_bank: Bank
     pooled: Floats
     starts: Indices
     sizes: Indices
-    radius: Floats
     worth: Floats
     level: float
+    interval: float
     pace: float
+    seasonality: Seasonality
+    zone: str
+    ordered: bool
+    _standards: dict[int, Standard] = field(default_factory=dict, repr=False, compare=False)
 
     @property
-    def ceiling(self) -> float:
-        """The highest alarm level."""
-        return max(self.alarm.values(), default=1.0)
+    def by_replica(self) -> bool:
+        """Whether replicas are watched on their own."""
+        return self.replica_bank.places.size > 0
 
     @property
     def severest(self) -> Level | None:
-        """The severest declared severity, which the envelope detector speaks for."""
+        """The severest declared severity."""
         return next(iter(self.tolerance), None)
+
+    def places(self) -> str:
+        """Return a hash of which shares are watched where: what a stored state has to fit."""
+        found = hashlib.sha256("\n".join(column.name for column in self.columns).encode())
+        for bank in (self.bank, self.replica_bank):
+            for each in (bank.places.share, bank.places.upward, bank.places.group):
+                found.update(each.tobytes())
+        return found.hexdigest()
 
     def spread(self, by_column: Floats) -> Floats:
         """Return one number per share, shape `(n_shares,)`, from one per column."""
         return np.repeat(by_column, self.sizes)
+
+    def at(self, time: float) -> Standard:
+        """Return what a tick is compared with that starts at `time`, seconds since the epoch."""
+        hour = 0 if self.seasonality is Seasonality.NONE else hour_of_week(time, self.zone)
+        found = self._standards.get(hour)
+        if found is None:
+            found = self._standard(hour)
+            while len(self._standards) >= HOURS_KEPT:
+                del self._standards[next(iter(self._standards))]
+            self._standards[hour] = found
+        return found
+
+    def with_phi(self, phi: Sequence[float]) -> "DriftPlan":
+        """Return the plan for columns whose rows turned out to be less independent."""
+        learned = [max(own.phi, other) for own, other in zip(self.columns, phi, strict=True)]
+        columns = tuple(
+            msgspec.structs.replace(column, phi=one)
+            for column, one in zip(self.columns, learned, strict=True)
+        )
+        return replace(self, columns=columns, _standards={})
+
+    def _standard(self, hour: int) -> Standard:
+        found = [comparator_of(each, self.seasonality, hour) for each in self.columns]
+        base = [
+            _shares(column, each.cells) for column, each in zip(self.columns, found, strict=True)
+        ]
+        flat = np.concatenate([np.zeros(0), *base])
+        radius = dkw_radii(np.array([each.rows for each in found]), self.level)
+        return Standard(
+            base=flat,
+            radius=radius,
+            phi=np.array([each.phi for each in found]),
+            basis=tuple(each.basis for each in found),
+            bets=self.bank.against(flat, radius),
+            replica_bets=self.replica_bank.against(flat, radius),
+        )
 
 
 def watched(profile: Profile, options: DriftOptions) -> list[ColumnProfile]:
@@ -123,7 +191,12 @@ def watched(profile: Profile, options: DriftOptions) -> list[ColumnProfile]:
 
 
 def plan_of(
-    profile: Profile, options: DriftOptions, budget: DriftBudget, interval: float, columns: int
+    profile: Profile,
+    options: DriftOptions,
+    budget: DriftBudget,
+    interval: float,
+    columns: int,
+    seasonality: Seasonality = Seasonality.NONE,
 ) -> DriftPlan:
     """Return the plan of a Drift metric.
 
@@ -141,34 +214,45 @@ def plan_of(
         Number of columns of all drift metrics together, K. The alarm level is K times the mean
         number of ticks between false alarms, which holds for all of them together whatever the
         columns have to do with each other.
+    seasonality
+        The finest division of the baseline that is compared with.
     """
     mine = tuple(watched(profile, options))
     tolerance = _tolerance(options)
     between = budget.false_alarm_interval
     mean_time = {Level.CRITICAL: between.critical, Level.WARNING: between.warning}
-    level = RADIUS_LEVEL / max(1, columns)
-    radius = np.array([dkw_radius(sum(each.cells) / each.phi, level) for each in mine])
-    pooled = [_pooled(each) for each in mine]
-    envelopes = [envelope_for(each, interval) for each in mine]
+    alarm = {
+        severity: columns * max(1.0, parse_duration(mean_time[severity]) / interval)
+        for severity in tolerance
+    }
+    pooled = [_shares(each, np.asarray(each.cells, np.float64)) for each in mine]
     sizes = np.array([each.size for each in pooled], np.int64)
-    return DriftPlan(
-        columns=mine,
-        tolerance=tolerance,
-        alarm={
-            severity: columns * max(1.0, parse_duration(mean_time[severity]) / interval)
-            for severity in tolerance
-        },
-        detectors=(
-            *_sustained(mine, pooled, tolerance, radius),
-            *_enveloping(mine, pooled, tolerance, envelopes),
-        ),
-        pooled=np.concatenate([np.zeros(0), *pooled]),
+    laid = Columns(
+        profiles=mine,
         starts=np.cumsum(sizes) - sizes,
         sizes=sizes,
-        radius=radius,
-        worth=_worth(envelopes),
-        level=level,
+        pooled=np.concatenate([np.zeros(0), *pooled]),
+        envelopes=[envelope_for(each, interval) for each in mine],
+    )
+    bank = column_bank(laid, tolerance, alarm, parts=2)
+    share = bank.weight[: len(tolerance)] / REPLICAS
+    return DriftPlan(
+        columns=mine,
+        layout=layout_of(mine),
+        tolerance=tolerance,
+        alarm=alarm,
+        bank=bank,
+        replica_bank=replica_bank(laid, tolerance, alarm, share),
+        pooled=laid.pooled,
+        starts=laid.starts,
+        sizes=sizes,
+        worth=laid.worth(),
+        level=RADIUS_LEVEL / (max(1, columns) * _HOURS[seasonality]),
+        interval=interval,
         pace=pace_of(profile),
+        seasonality=seasonality,
+        zone=profile.timeZone,
+        ordered=profile.ordered,
     )
 
 
@@ -178,18 +262,6 @@ def pace_of(profile: Profile) -> float:
         return 0.0
     span = parse_time(profile.lastTime) - parse_time(profile.firstTime)
     return profile.rows / span if span > 0 else 0.0
-
-
-def column_hits(column: ColumnProfile, totals: ColumnTotals) -> Counts:
-    """Return the counts behind a column's shares.
-
-    An ordered column has one share more than cuts: the part below the minimum, which the cell that
-    ends at the minimum does not show where many values are the minimum itself.
-    """
-    hits = share_counts(column.kind, totals.cells)
-    if column.kind.ordered:
-        return np.concatenate([np.array([totals.below], np.int64), hits])
-    return hits
 
 
 def envelope_for(column: ColumnProfile, interval: float) -> Envelope | None:
@@ -223,56 +295,7 @@ def _tolerance(options: DriftOptions) -> dict[Level, float]:
     return {level: parse_decimal(text) for level, text in declared.items() if text is not None}
 
 
-def _pooled(column: ColumnProfile) -> Floats:
-    return _with_below(column, shares(column.kind, np.asarray(column.cells)))
-
-
-def _with_below(column: ColumnProfile, bounds: Floats | Sequence[float]) -> Floats:
-    """Return bounds of a column's shares with that of the part below the minimum: none was."""
-    return np.concatenate([np.zeros(1 if column.kind.ordered else 0), np.asarray(bounds)])
-
-
-def _worth(envelopes: Sequence[Envelope | None]) -> Floats:
-    return np.array([1.0 if each is None else each.phi for each in envelopes])
-
-
-def _sustained(
-    columns: Sequence[ColumnProfile],
-    pooled: Sequence[Floats],
-    tolerance: Mapping[Level, float],
-    radius: Floats,
-) -> list[Detector]:
-    phi = np.array([each.phi for each in columns])
-    found = []
-    for severity, allowed in tolerance.items():
-        slack = [allowed + each for each in radius]
-        sides = sides_of(
-            [share - free for share, free in zip(pooled, slack, strict=True)],
-            [share + free for share, free in zip(pooled, slack, strict=True)],
-            _least(columns),
-        )
-        found.append(Detector(severity.value, sides, phi, paced=True))
-    return found
-
-
-def _enveloping(
-    columns: Sequence[ColumnProfile],
-    pooled: Sequence[Floats],
-    tolerance: Mapping[Level, float],
-    envelopes: Sequence[Envelope | None],
-) -> list[Detector]:
-    if not tolerance or all(each is None for each in envelopes):
-        return []
-    allowed = next(iter(tolerance.values()))
-    low, high = [], []
-    for column, share, each in zip(columns, pooled, envelopes, strict=True):
-        # A column without envelope gets one that allows everything, so that nothing is watched.
-        low.append(_with_below(column, each.low) - allowed if each else np.zeros(share.size))
-        high.append(_with_below(column, each.high) + allowed if each else np.ones(share.size))
-    sides = sides_of(low, high, _least(columns))
-    return [Detector(ENVELOPE, sides, _worth(envelopes), paced=False)]
-
-
-def _least(columns: Sequence[ColumnProfile]) -> list[float]:
-    """Return the smallest null of each column: one row of the baseline."""
-    return [1 / sum(each.cells) for each in columns]
+def _shares(column: ColumnProfile, cells: Floats) -> Floats:
+    """Return a column's shares, that of the part below the minimum first: none was."""
+    parts: Floats = cells / max(float(cells.sum()), 1e-300)
+    return np.concatenate([np.zeros(1), parts.cumsum()[:-1]]) if column.kind.ordered else parts

@@ -3,26 +3,44 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
+import numpy as np
+
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.drift import (
-    EFFECT_TICKS,
-    LEAST_ROWS,
-    RETURN_FACTOR,
-    Seen,
-    column_evidence,
-    moved,
-    seen,
-)
+from modelmonitor.core.drift import LEAST_ROWS, Shift, moved, shift_of
+from modelmonitor.core.drift_bank import RETURN_FACTOR
+from modelmonitor.core.drift_counts import Seen, seen, seen_by_replica
 from modelmonitor.core.drift_plan import DriftPlan
+from modelmonitor.core.drift_state import (
+    DriftState,
+    evidence_of,
+    from_bytes,
+    of_replicas,
+)
 from modelmonitor.core.evidence import MetricEvidence
 from modelmonitor.core.judging import Refusal, named, unknown, worst_first
 from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.replicas import short_name
 from modelmonitor.core.rows import Reference, missing_columns
+from modelmonitor.core.seasons import Basis
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import ColumnFinding, Level, Outcome, Verdict
 from modelmonitor.core.windows import Tick, Window
+
+EFFECT_TICKS: Final = 8
+"""Ticks over which the size of a shift is measured."""
+_HOURS: Final = {
+    Basis.POOLED: "all hours",
+    Basis.HOUR_OF_DAY: "the same hour of the day",
+    Basis.HOUR_OF_WEEK: "the same hour of the week",
+}
+_SEASONS: Final = {
+    Seasonality.HOUR_OF_DAY: Basis.HOUR_OF_DAY,
+    Seasonality.HOUR_OF_WEEK: Basis.HOUR_OF_WEEK,
+}
 
 
 def judge_drift(
@@ -84,11 +102,13 @@ def _verdict(
     ticks: Sequence[Tick],
     evidence: MetricEvidence,
 ) -> Verdict:
-    found = column_evidence(plan, evidence)
+    state = from_bytes(plan, evidence)
+    found = evidence_of(plan, state)
     level = next(
         (each for each in plan.tolerance if found[each].max(initial=0.0) >= plan.alarm[each]), None
     )
-    effect = _effect(plan, reference, ticks)
+    culprit = _culprit(plan, state, found, level)
+    effect = _effect(plan, reference, ticks, culprit)
     findings = _findings(plan, found, level, effect)
     recovered = level is None and _returned(plan, found, effect)
     words = _describe(plan)
@@ -96,12 +116,15 @@ def _verdict(
     if level is not None:
         reason = VerdictReason.BREACH
         message = f"moved share: {named(_worded(plan, findings), '{f.column} {f.value:.2f}')}"
+        if culprit:
+            message = f"replica {short_name(culprit)} differs: {message}"
     elif recovered:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = f"no evidence of a shift in {len(plan.columns)} columns"
     else:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = "some evidence of a shift, less than an alarm needs"
+    basis = _basis(plan, ticks[-1])
     return Verdict(
         metric=metric.name,
         outcome=Outcome.NO_BREACH if level is None else Outcome.BREACH,
@@ -113,9 +136,27 @@ def _verdict(
         samples=effect.samples,
         window=effect.seconds,
         reason=reason.value,
-        message=f"{message}; tolerated: {words}; {effect.samples} rows{_caveat(reference)}",
+        message=f"{message}; tolerated: {words}{basis}; {effect.samples} rows{_caveat(reference)}",
         findings=findings,
     )
+
+
+def _culprit(
+    plan: DriftPlan, state: DriftState, found: Mapping[Level, Floats], level: Level | None
+) -> str:
+    """Return the pod UID of the one replica without whose rows there would be no alarm, or none.
+
+    Several replicas may each have evidence, as where all of them differ: then none is named.
+    """
+    if level is None:
+        return ""
+    each = of_replicas(plan, state)
+    without = found[level] - sum((one[level] for one in each.values()), np.zeros(1))
+    if (without >= plan.alarm[level]).any():
+        return ""
+    notable = plan.alarm[level] / RETURN_FACTOR
+    named_ones = [uid for uid, one in each.items() if one[level].max(initial=0.0) >= notable]
+    return named_ones[0] if len(named_ones) == 1 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,29 +171,38 @@ class _Effect:
     seconds: float
 
 
-def _effect(plan: DriftPlan, reference: Reference, ticks: Sequence[Tick]) -> _Effect:
+def _effect(plan: DriftPlan, reference: Reference, ticks: Sequence[Tick], replica: str) -> _Effect:
     """Return the shift over the last 1, 2, 4 or 8 ticks, whichever shows most for certain.
 
     A shift that has just begun shows best in the last tick, a small one in many. Without any
-    certain shift the longest span is the most exact one.
+    certain shift the longest span is the most exact one. With a pod UID it is the shift of that
+    replica.
     """
     best: tuple[float, int] | None = None
     chosen: _Effect | None = None
-    now: Seen | None = None
+    shift: Shift | None = None
     for length, tick in enumerate(reversed(ticks[-EFFECT_TICKS:]), start=1):
-        one = seen(plan, reference, tick)
-        now = one if now is None else now + one
+        one = _shift(plan, reference, tick, replica)
+        shift = one if shift is None else shift + one
         if length & (length - 1):
             continue
-        gaps, certain = moved(plan, now)
+        gaps, certain = moved(plan, shift)
         rank = (float(certain.max(initial=0.0)), length)
         if best is None or rank > best:
             best = rank
-            samples = int(now.values.max(initial=0.0))
+            samples = int(shift.values.max(initial=0.0))
             chosen = _Effect(gaps, certain, samples, ticks[-1].end - tick.start)
     if chosen is None:
         raise ValueError("there is no tick to measure a shift on")
     return chosen
+
+
+def _shift(plan: DriftPlan, reference: Reference, tick: Tick, replica: str) -> Shift:
+    if not replica:
+        return shift_of(plan, seen(plan.layout, reference, tick), tick)
+    each = seen_by_replica(plan.layout, reference, tick)
+    nothing = Seen(np.zeros(plan.pooled.size), np.zeros(len(plan.columns)))
+    return shift_of(plan, each.get(replica, nothing), tick)
 
 
 def _findings(
@@ -210,6 +260,23 @@ def _returned(plan: DriftPlan, found: Mapping[Level, Floats], effect: _Effect) -
 
 def _describe(plan: DriftPlan) -> str:
     return ", ".join(f"{value:g} {level.lower()}" for level, value in plan.tolerance.items())
+
+
+def _basis(plan: DriftPlan, tick: Tick) -> str:
+    """Return what the columns are compared with, where a monitor wants other than all hours."""
+    if plan.seasonality is Seasonality.NONE:
+        return ""
+    wanted = _SEASONS[plan.seasonality]
+    coarser = [each for each in plan.at(tick.start).basis if each is not wanted]
+    if not coarser:
+        return f"; compared with {_HOURS[wanted]}"
+    widest = _HOURS[min(coarser, key=list(_HOURS).index)]
+    if len(coarser) == len(plan.columns):
+        return f"; compared with {widest}, the baseline has too few rows of {_HOURS[wanted]}"
+    return (
+        f"; compared with {_HOURS[wanted]}, {len(coarser)} of {len(plan.columns)} columns with "
+        f"{widest}: too few rows"
+    )
 
 
 def _caveat(reference: Reference) -> str:

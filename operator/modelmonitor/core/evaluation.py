@@ -3,13 +3,13 @@
 A pure function: the same ticks give the same verdicts, whoever asks and how often.
 """
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
@@ -112,20 +112,26 @@ def evaluate(
             recent = [tick for tick in ticks if tick.start >= ticks[-1].end - reach(metric, 0)]
             verdicts.append(judge_drift(metric, plan, reference, recent or ticks[-1:], then))
         else:
-            verdicts.append(_judge_rows(metric, reference, ticks))
+            verdicts.append(_judge_rows(metric, reference, ticks, _season(spec)))
     return Evaluation(tuple(verdicts), Evidence(metrics=kept), covered_share(ticks[-1]))
 
 
-def _judge_rows(metric: Metric, reference: Reference, ticks: Sequence[Tick]) -> Verdict:
+def _judge_rows(
+    metric: Metric, reference: Reference, ticks: Sequence[Tick], season: Seasonality
+) -> Verdict:
     if metric.data_quality is not None:
         return judge_quality(metric, metric.data_quality, reference, ticks)
     if metric.distance is not None:
-        return judge_distance(metric, metric.distance, reference, ticks)
+        return judge_distance(metric, metric.distance, reference, ticks, season)
     if metric.estimated_performance is not None:
         return judge_performance(metric, metric.estimated_performance, reference, ticks)
     if metric.multivariate is not None:
         return judge_multivariate(metric, metric.multivariate, reference, ticks)
     raise ValueError(f"metric {metric.name} has no options for its type {metric.type}")
+
+
+def _season(spec: ModelMonitorSpec) -> Seasonality:
+    return Seasonality.NONE if spec.baseline is None else spec.baseline.seasonality
 
 
 def _drift(
@@ -144,9 +150,10 @@ def _drift(
         for each in spec.metrics
         if each.drift is not None
     )
-    plan = plan_of(reference.profile, metric.drift, spec.drift, interval, columns)
+    season = _season(spec)
+    plan = plan_of(reference.profile, metric.drift, spec.drift, interval, columns, season)
     meaning = _meaning(spec, reference.digest, plan)
-    key = evidence_key(metric, spec.drift, meaning, reference.revision, interval, columns)
+    key = evidence_key(metric, spec.drift, meaning, reference.revision, interval, columns, season)
     known = before.metrics.get(metric.name)
     if known is None or known.key != key:
         known = MetricEvidence(key=key)
@@ -164,12 +171,5 @@ def _meaning(spec: ModelMonitorSpec, digest: str, plan: DriftPlan) -> str:
     production = None if spec.baseline is None else spec.baseline.production
     if production is None:
         return digest
-    watched_shares = hashlib.sha256()
-    for column in plan.columns:
-        watched_shares.update(f"{column.name}\n".encode())
-    for each in plan.detectors:
-        watched_shares.update(each.name.encode())
-        watched_shares.update(each.sides.share.tobytes())
-        watched_shares.update(each.sides.upward.tobytes())
     rule = production.model_dump_json(by_alias=True, exclude_none=True)
-    return f"{digest}\n{rule}\n{watched_shares.hexdigest()}"
+    return f"{digest}\n{rule}\n{plan.places()}"

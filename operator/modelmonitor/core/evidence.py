@@ -10,14 +10,10 @@ import zlib
 from typing import Final
 
 import msgspec
-import numpy as np
 
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.statistics.edetector import State
-
-WIDTH: Final = 4
-"""Bytes of a float32."""
 
 
 class MetricEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -31,7 +27,8 @@ class MetricEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     rows: int = 0
     """Rows that were applied."""
     states: dict[str, bytes] = {}
-    """Detector → its state: little-endian float32, first bytes first, deflated."""
+    """Name of a stream of rows (all of them, or a pod UID) → what its detectors remember, deflated:
+    a byte a bet, and a little more a column."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -53,6 +50,7 @@ def evidence_key(
     revision: str,
     interval: float,
     columns: int,
+    seasonality: Seasonality = Seasonality.NONE,
 ) -> str:
     """Return the key under which a metric's evidence is valid.
 
@@ -70,28 +68,26 @@ def evidence_key(
         Seconds.
     columns
         Columns of all drift metrics together, which the radius and the alarm depend on.
+    seasonality
+        Which hours of the baseline are compared with.
     """
     spec = metric.model_dump_json(by_alias=True, exclude_none=True)
     rarely = budget.model_dump_json(by_alias=True)
-    text = "\n".join([digest, revision, spec, rarely, f"{interval:g}", str(columns)])
+    parts = [digest, revision, spec, rarely, f"{interval:g}", str(columns), seasonality.value]
+    text = "\n".join(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def pack(state: State) -> bytes:
-    """Return a detector's state as bytes, about a third of its size: most of it is nothing."""
-    bytewise = state.astype("<f4").view(np.uint8).reshape(-1, WIDTH).T
-    return zlib.compress(bytewise.tobytes(), 1)
+def pack(plain: bytes) -> bytes:
+    """Return a state as it is stored: most of it is nothing, which takes hardly any room."""
+    return zlib.compress(plain, 1)
 
 
-def unpack(payload: bytes, shape: tuple[int, int]) -> State | None:
-    """Return a detector's state from bytes, None if they are of another shape."""
-    size = WIDTH * shape[0] * shape[1]
+def unpack(payload: bytes, size: int) -> bytes | None:
+    """Return a state of `size` bytes from what was stored, None if it is something else."""
     try:
         # One byte more than wanted is enough to see that it is something else.
         plain = zlib.decompressobj().decompress(payload, size + 1)
     except zlib.error:
         return None
-    if len(plain) != size:
-        return None
-    bytewise = np.frombuffer(plain, np.uint8).reshape(WIDTH, -1).T
-    return np.ascontiguousarray(bytewise).view("<f4").astype(np.float32).reshape(shape)
+    return plain if len(plain) == size else None

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec, Severity
 from modelmonitor.api.v1alpha1.status import MetricState
@@ -289,7 +290,8 @@ def _plan(metric: Metric, spec: ModelMonitorSpec, profile: Profile, interval: fl
     if metric.drift is None:
         raise ValueError(f"metric {metric.name} is no Drift metric")
     columns = sum(len(watched(profile, each.drift)) for each in spec.metrics if each.drift)
-    return plan_of(profile, metric.drift, spec.drift, interval, columns)
+    season = Seasonality.NONE if spec.baseline is None else spec.baseline.seasonality
+    return plan_of(profile, metric.drift, spec.drift, interval, columns, season)
 
 
 def _phase(record: AlertRecord) -> Phase:
