@@ -24,19 +24,25 @@ class Rule(Protocol):
 
 
 class Bonferroni:
-    """KS or chi-square between a window and the reference, p < 0.05 divided by all columns."""
+    """KS or chi-square between a window and the reference, p < 0.05 divided by all columns.
 
-    def __init__(self, reference: Floats, categorical: list[bool]) -> None:
+    `columns` is their number where the reference holds only some of them.
+    """
+
+    def __init__(self, reference: Floats, categorical: list[bool], columns: int = 0) -> None:
+        self._level = LEVEL / (columns or len(categorical))
         self._sorted = np.sort(reference, axis=0)
         self._categorical = categorical
-        self._counts = [np.bincount(each.astype(int)) for each in reference.T]
+        self._counts = [
+            np.bincount(each.astype(int)) if is_one else np.zeros(0, np.int64)
+            for each, is_one in zip(reference.T, categorical, strict=True)
+        ]
 
     def alarms(self, rows: Floats) -> NDArray[np.bool_]:
         """Return which columns of a window alarm."""
         return np.array(
             [
-                (self._chi2 if categorical else self._ks)(place, rows[:, place])
-                < LEVEL / rows.shape[1]
+                (self._chi2 if categorical else self._ks)(place, rows[:, place]) < self._level
                 for place, categorical in enumerate(self._categorical)
             ]
         )

@@ -69,7 +69,7 @@ def full(processes: int) -> Scale:
         months=1000,
         trials=200,
         baselines=40,
-        null_panes=20_000,
+        null_panes=110_000,
         turns=7,
     )
 
@@ -85,7 +85,7 @@ def quick(processes: int) -> Scale:
         months=4,
         trials=10,
         baselines=2,
-        null_panes=400,
+        null_panes=5_000,
         turns=2,
     )
 
