@@ -96,8 +96,10 @@ class Process:
 class World:
     """Everything that outlives a controller process."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: float = INTERVAL) -> None:
         self.clock = VirtualClock()
+        self.interval = interval
+        """Seconds of a pane."""
         self.cluster = Cluster()
         self.objects: dict[str, bytes] = {}
         self.collectors: dict[str, FakeCollector] = {}
@@ -252,8 +254,8 @@ class World:
     async def serve(self, intervals: int) -> None:
         """Let pods serve for so many intervals, and the controller judge the last of them."""
         for _ in range(intervals):
-            start = self.clock.now() // INTERVAL * INTERVAL
-            await asyncio.sleep(start + INTERVAL - self.clock.now())
+            start = self.clock.now() // self.interval * self.interval
+            await asyncio.sleep(start + self.interval - self.clock.now())
             for body in self.cluster.all(PODS):
                 collector = self.collectors.get(body["metadata"]["uid"])
                 if collector is not None and collector.configuration is not None:
@@ -289,8 +291,8 @@ class World:
                 bootID=collector.boot_id,
                 seq=collector.next_seq,
                 start=start,
-                end=start + INTERVAL,
-                interval=INTERVAL,
+                end=start + self.interval,
+                interval=self.interval,
                 final=final,
                 baselineDigest=configuration.baselineDigest,
                 revision=labels["pod-template-hash"],

@@ -47,7 +47,8 @@ def rows_in(digest: str, hours: Sequence[Hour], period: Period) -> int:
 def relearned(skeleton: Profile, digest: str, hours: Sequence[Hour], period: Period) -> Profile:
     """Return a profile with the cells of one profile and the counts of a period's panes.
 
-    The rows of all revisions count: what the model is asked does not depend on who answers.
+    The rows of all revisions count: what the model is asked does not depend on who answers. What
+    panes do not tell (schema, time zone, calibration) stays that of the skeleton.
 
     Parameters
     ----------
@@ -60,26 +61,43 @@ def relearned(skeleton: Profile, digest: str, hours: Sequence[Hour], period: Per
     period
         Of which hours the profile is made.
     """
-    taken = _origins(digest, hours, period)
-    intervals = {origin.interval for _, origin in taken}
-    interval = intervals.pop() if len(intervals) == 1 else None
-    columns = [
-        _column(
-            column,
-            [(start, origin.columns[column.name]) for start, origin in taken],
-            interval,
+    work = Relearning(skeleton, digest, hours, period)
+    return work.profile([work.column(column) for column in skeleton.columns])
+
+
+class Relearning:
+    """`relearned`, column by column, for who has other things to do in between.
+
+    Parameters are those of `relearned`.
+    """
+
+    def __init__(
+        self, skeleton: Profile, digest: str, hours: Sequence[Hour], period: Period
+    ) -> None:
+        self._skeleton = skeleton
+        self._period = period
+        self._taken = _origins(digest, hours, period)
+        intervals = {origin.interval for _, origin in self._taken}
+        self._interval = intervals.pop() if len(intervals) == 1 else None
+
+    def column(self, column: ColumnProfile) -> ColumnProfile:
+        """Return one column of the skeleton with the counts of the period."""
+        parts = [(start, origin.columns[column.name]) for start, origin in self._taken]
+        return _column(column, parts, self._interval)
+
+    def profile(self, columns: list[ColumnProfile]) -> Profile:
+        """Return the profile of all columns."""
+        return msgspec.structs.replace(
+            self._skeleton,
+            rows=max((column.rows for column in columns), default=0),
+            columns=columns,
+            seasonality="None",
+            firstTime=format_time(self._period.since),
+            lastTime=format_time(self._period.until),
+            ordered=True,
+            expectedAlarms=None,
+            warnings=_gaps(len({start for start, _ in self._taken}), self._period),
         )
-        for column in skeleton.columns
-    ]
-    return msgspec.structs.replace(
-        skeleton,
-        rows=max((column.rows for column in columns), default=0),
-        columns=columns,
-        firstTime=format_time(period.since),
-        lastTime=format_time(period.until),
-        ordered=True,
-        warnings=_gaps(len({start for start, _ in taken}), period),
-    )
 
 
 def _origins(digest: str, hours: Sequence[Hour], period: Period) -> list[tuple[float, Origin]]:
@@ -108,6 +126,7 @@ def _column(column: ColumnProfile, parts: Parts, interval: float | None) -> Colu
         squares=0.0,
         phi=1.0,
         envelopes=[],
+        hours=None,
         warnings=[],
     )
     if column.kind not in COUNTED or not column.cells:

@@ -33,7 +33,7 @@ from modelmonitor.core.comparator import Comparator, Made, standing
 from modelmonitor.core.history import HOUR, Hour, begin, closed, without
 from modelmonitor.core.production import Period, period_of
 from modelmonitor.core.profile import Profile, canonical, digest
-from modelmonitor.core.relearn import LEAST_ROWS, relearned, rows_in
+from modelmonitor.core.relearn import LEAST_ROWS, Relearning, rows_in
 from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import format_time
 
@@ -182,7 +182,7 @@ async def _made(
     rows = rows_in(loaded.digest, hours, period)
     if rows < LEAST_ROWS:
         return Comparator(Made(period=period, rows=rows), None)
-    profile = await asyncio.to_thread(relearned, loaded.profile, loaded.digest, hours, period)
+    profile = await _relearned(loaded, hours, period)
     made = Made(period=period, rows=profile.rows, digest=digest(profile))
     name = _profile_name(uid, made.digest)
     older = await store.list(_profiles_folder(uid))
@@ -193,6 +193,15 @@ async def _made(
     await store.delete([each for each in older if each not in kept])
     logger.info("the baseline of monitor %s is %s, %d rows of %s", uid, made.digest, rows, period)
     return Comparator(made, profile)
+
+
+async def _relearned(loaded: Loaded, hours: Sequence[Hour], period: Period) -> Profile:
+    work = Relearning(loaded.profile, loaded.digest, hours, period)
+    columns = []
+    for column in loaded.profile.columns:
+        columns.append(work.column(column))
+        await asyncio.sleep(0)  # others may run: a column of five weeks takes 10 ms
+    return work.profile(columns)
 
 
 async def _hours_of(
