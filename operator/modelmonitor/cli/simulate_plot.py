@@ -292,7 +292,7 @@ def _unknown_spans(track: Track, interval: float) -> Iterator[tuple[float, float
     edges = np.diff(np.r_[False, unknown, False].astype(np.int8))
     for first, last in zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1), strict=True):
         yield float(track.ends[first] - interval), float(track.ends[last - 1])
-    for place in np.flatnonzero(np.diff(track.ends) > 1.5 * interval):
+    for place in np.flatnonzero((np.diff(track.ends) > 1.5 * interval) & unknown[:-1]):
         yield float(track.ends[place]), float(track.ends[place + 1] - interval)
 
 

@@ -201,10 +201,9 @@ def suggest(
             continue
         seconds = parse_duration(between)
         allowed = int(usual_seconds(history, incidents) / seconds)
-        lasting = round(_reach(track, history) / history.interval)
-        allowance = _Allowance(
-            Timing.of(metric), history.interval, alarms=allowed, ticks=allowed * lasting
-        )
+        timing = Timing.of(metric)
+        lasting = round((_reach(track, history) + timing.pending_for) / history.interval)
+        allowance = _Allowance(timing, history.interval, alarms=allowed, ticks=allowed * lasting)
         value = _fitting(threshold, values, allowance)
         name = severity.value.lower()
         ranged = threshold.operator is Operator.OUTSIDE_RANGE
@@ -234,14 +233,21 @@ def alarms_of(breaches: NDArray[np.bool_], timing: Timing, interval: float) -> i
     interval
         Seconds between ticks.
     """
-    edges = np.diff(np.r_[False, breaches, False].astype(np.int8))
-    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
-    lasting = (ends - begins - 1) * interval >= timing.pending_for
-    begins, ends = begins[lasting], ends[lasting]
+    begins, ends = _lasting(breaches, timing, interval)
     if not begins.size:
         return 0
     calm = (begins[1:] - ends[:-1] - 1) * interval
     return 1 + int((calm >= timing.keep_firing_for).sum())
+
+
+def _lasting(
+    breaches: NDArray[np.bool_], timing: Timing, interval: float
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return first tick and end of every run of breaches that lasts long enough to fire."""
+    edges = np.diff(np.r_[False, breaches, False].astype(np.int8))
+    begins, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    lasting = (ends - begins - 1) * interval >= timing.pending_for
+    return begins[lasting], ends[lasting]
 
 
 def _usual(track: Track, history: History, incidents: Sequence[Span]) -> Floats:
@@ -269,7 +275,8 @@ class _Allowance:
 
     def holds(self, beyond: NDArray[np.bool_]) -> bool:
         """Return whether it holds where `beyond` are the ticks in breach."""
-        if int(beyond.sum()) > self.ticks:
+        begins, ends = _lasting(beyond, self.timing, self.interval)
+        if int((ends - begins).sum()) > self.ticks:
             return False
         return alarms_of(beyond, self.timing, self.interval) <= self.alarms
 

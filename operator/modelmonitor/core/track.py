@@ -88,7 +88,7 @@ class Track:
     judged
         Ticks with a verdict other than Unknown.
     skipped
-        Ticks of long silences, which are in no array; all Unknown.
+        Phase → ticks of long silences with it, which are in no array.
     reasons
         Reason → Unknown ticks with it, those of long silences included.
     examples
@@ -108,7 +108,7 @@ class Track:
     values: Floats
     phases: NDArray[np.int8]
     judged: int
-    skipped: int
+    skipped: Mapping[Phase, int]
     reasons: Mapping[str, int]
     examples: Mapping[str, str]
     alarms: tuple[Alarm, ...]
@@ -118,12 +118,12 @@ class Track:
     @property
     def ticks(self) -> int:
         """Ticks of the history."""
-        return int(self.ends.size) + self.skipped
+        return int(self.ends.size) + sum(self.skipped.values())
 
     def share(self, *phases: Phase) -> float:
         """Return the share of all ticks that were in one of some phases, 0 to 1."""
         wanted = np.isin(self.phases, [int(phase) for phase in phases])
-        silent = self.skipped if Phase.UNKNOWN in phases else 0
+        silent = sum(self.skipped.get(phase, 0) for phase in phases)
         return (int(wanted.sum()) + silent) / max(1, self.ticks)
 
 
@@ -150,12 +150,13 @@ class TrackKeeper:
         self._ends = array("d")
         self._values = array("d")
         self._phases = array("b")
-        self._judged = self._skipped = 0
+        self._judged = 0
+        self._skipped: Counter[Phase] = Counter()
         self._reasons: Counter[str] = Counter()
         self._examples: dict[str, str] = {}
         self._alarms: list[Alarm] = []
         self._open: Alarm | None = None
-        self._last_reason = ""
+        self._reason = ""
         self._gauge = _DriftGauge(metric, spec, profile, interval) if metric.drift else None
 
     def add(
@@ -183,10 +184,11 @@ class TrackKeeper:
         self._values.append(math.nan if verdict.value is None else verdict.value)
         self._phases.append(_phase(after))
         if verdict.outcome is Outcome.UNKNOWN:
-            self._last_reason = verdict.reason
+            self._reason = verdict.reason
             self._reasons[verdict.reason] += 1
             self._examples[verdict.reason] = verdict.message
         else:
+            self._reason = ""
             self._judged += 1
         self._follow(change(before, after), verdict, after, end)
         if self._gauge is not None:
@@ -194,8 +196,11 @@ class TrackKeeper:
 
     def skip(self, ticks: int) -> None:
         """Take down ticks of a long silence, all as the last one."""
-        self._skipped += ticks
-        self._reasons[self._last_reason] += ticks
+        self._skipped[Phase(self._phases[-1])] += ticks
+        if self._reason:
+            self._reasons[self._reason] += ticks
+        else:
+            self._judged += ticks
 
     def track(self) -> Track:
         """Return what was taken down so far."""
@@ -207,7 +212,7 @@ class TrackKeeper:
             values=np.array(self._values, np.float64),
             phases=np.array(self._phases, np.int8),
             judged=self._judged,
-            skipped=self._skipped,
+            skipped=dict(self._skipped),
             reasons=dict(self._reasons),
             examples=dict(self._examples),
             alarms=(*self._alarms, *running),
