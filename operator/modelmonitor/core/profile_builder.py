@@ -2,49 +2,49 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
-from modelmonitor.core.columns import ColumnCounter, category_text, cells_of
+from modelmonitor.api.v1alpha1.baseline import Seasonality
+from modelmonitor.core.column_builder import (
+    CATEGORY_LIMIT,
+    EDGES,
+    FEW_ROWS,
+    BaselineDataError,
+    Floats,
+    Values,
+    Wish,
+    count_column,
+    few_whole_numbers,
+)
 from modelmonitor.core.profile import (
     MAX_NAME,
-    ColumnKind,
-    ColumnProfile,
+    MAX_PROFILE_BYTES,
     ColumnRole,
-    Envelope,
     OutputLocator,
     Profile,
+    canonical,
 )
-from modelmonitor.core.statistics.dependence import (
-    LEAST_ENVELOPE_BLOCKS,
-    Blocks,
-    BlockShares,
-    blocks_of,
-    curve_of,
-    inflation,
-)
+from modelmonitor.core.profile_seasons import Clock, TimedColumn, clock_of, timed, with_hours
+from modelmonitor.core.statistics.dependence import Blocks, blocks_of
 from modelmonitor.core.times import format_time
 
-EDGES: Final = 20
-"""Quantile edges between minimum and maximum of a numeric column."""
-CATEGORY_LIMIT: Final = 200
-"""Categories that are listed; what is rarer goes into the rest class."""
-FEW_ROWS: Final = 1000
-"""Values below which a column's shares are known too badly to see small shifts."""
+__all__ = [
+    "CATEGORY_LIMIT",
+    "EDGES",
+    "BaselineDataError",
+    "Clocked",
+    "OutputColumn",
+    "build_profile",
+]
+
 DAY: Final = 86_400.0
 ENVELOPE_SECONDS: Final = (5.0, 60.0, 3600.0)
 """Block lengths of the envelopes; a monitor takes the longest that is not above its interval."""
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Values = NDArray[Any] | Sequence[Any]
-
-
-class BaselineDataError(ValueError):
-    """Rows from which no profile can be built; the message says what to change."""
+RESERVE: Final = 48 * 1024
+"""Bytes of a profile that are left for what is added to it after its columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +66,27 @@ class OutputColumn:
     locator: OutputLocator | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clocked:
+    """How rows are counted by hour.
+
+    Attributes
+    ----------
+    seasonality
+        The finest hours that are counted; None: those that help, by what they say of weeks that
+        were held out.
+    zone
+        IANA name of the time zone whose clock it is.
+    """
+
+    seasonality: Seasonality | None = None
+    zone: str = "UTC"
+
+
+BY_EVIDENCE: Final = Clocked()
+"""The finest hours that help, in UTC."""
+
+
 def build_profile(
     table: Mapping[str, Values],
     *,
@@ -74,6 +95,7 @@ def build_profile(
     outputs: Sequence[OutputColumn] = (),
     times: Floats | None = None,
     envelope_seconds: Sequence[float] = ENVELOPE_SECONDS,
+    clock: Clocked = BY_EVIDENCE,
 ) -> Profile:
     """Return the profile of a table of rows.
 
@@ -93,6 +115,8 @@ def build_profile(
         is known about the rows' dependence.
     envelope_seconds
         Lengths of the blocks whose extremes are kept, increasing.
+    clock
+        By which clock rows are counted by hour, and how finely.
 
     Raises
     ------
@@ -106,34 +130,69 @@ def build_profile(
     # The label comes before the score, in whichever order they are named.
     answers = sorted(outputs, key=lambda output: output.role is ColumnRole.SCORE)
     wishes = [
-        *(_Wish(name=name, categorical=name in categorical) for name in named),
+        *(Wish(name=name, categorical=name in categorical) for name in named),
         *(_output_wish(output, table[output.column], categorical) for output in answers),
     ]
-    columns = [_column(table[wish.name], wish, parts) for wish in wishes]
+    by_clock = clock_of(times, clock.zone) if times is not None and parts else None
+    columns = [
+        timed(count_column(table[wish.name], wish), parts, by_clock, clock.seasonality)
+        for wish in wishes
+    ]
     first, last = (float(times.min()), float(times.max())) if times is not None else (0.0, 0.0)
-    return Profile(
+    profile = Profile(
         rows=rows,
-        columns=columns,
+        columns=[each.profile for each in columns],
+        timeZone=clock.zone,
         firstTime=format_time(first) if parts else "",
         lastTime=format_time(last) if parts else "",
         ordered=bool(parts),
-        warnings=_weaknesses(rows, last - first, ordered=bool(parts)),
+        warnings=[
+            *_weaknesses(rows, last - first, ordered=bool(parts)),
+            *_too_short(by_clock, clock.seasonality),
+        ],
+    )
+    room = MAX_PROFILE_BYTES - RESERVE - len(canonical(profile))
+    return msgspec.structs.replace(
+        profile,
+        columns=with_hours(columns, room),
+        seasonality=_seasonality(columns, by_clock, clock.seasonality).value,
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Wish:
-    """What the caller asked of a column, before its values are seen."""
+def _seasonality(
+    columns: Sequence[TimedColumn], clock: Clock | None, wanted: Seasonality | None
+) -> Seasonality:
+    """Return the seasonality that was asked for, else the finest by which a column is compared."""
+    order = list(Seasonality)
+    if clock is None:
+        return Seasonality.NONE
+    if wanted is not None:
+        return min(wanted, clock.finest, key=order.index)
+    return max((each.seasonality for each in columns), key=order.index)
 
-    name: str
-    role: ColumnRole = ColumnRole.INPUT
-    locator: OutputLocator | None = None
-    categorical: bool = False
+
+def _too_short(clock: Clock | None, wanted: Seasonality | None) -> list[str]:
+    order = list(Seasonality)
+    finest = Seasonality.NONE if clock is None else clock.finest
+    if wanted is None or order.index(wanted) <= order.index(finest):
+        return []
+    warning = (
+        f"the rows do not show each {_WORDS[wanted]} at least twice, so that seasonality "
+        f"{wanted.value} cannot be served: the profile has {finest.value}"
+    )
+    return [warning]
 
 
-def _output_wish(output: OutputColumn, values: Values, categorical: Collection[str]) -> _Wish:
-    classes = output.role is ColumnRole.LABEL and _few_whole_numbers(values)
-    return _Wish(
+_WORDS: Final = {
+    Seasonality.NONE: "hour",
+    Seasonality.HOUR_OF_DAY: "hour of the day",
+    Seasonality.HOUR_OF_WEEK: "hour of the week",
+}
+
+
+def _output_wish(output: OutputColumn, values: Values, categorical: Collection[str]) -> Wish:
+    classes = output.role is ColumnRole.LABEL and few_whole_numbers(values)
+    return Wish(
         name=output.column,
         role=output.role,
         locator=output.locator or OutputLocator(output=output.column),
@@ -190,180 +249,3 @@ def _weaknesses(rows: int, span: float, *, ordered: bool) -> list[str]:
     elif span < DAY:
         found.append("the rows span less than a day: hours that they do not hold will be reported")
     return found
-
-
-def _column(values: Values, wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfile:
-    numbers = None if wish.categorical else _numbers(values)
-    if numbers is not None:
-        return _numeric(numbers, wish, parts)
-    try:
-        texts = [category_text(value) for value in values]
-    except TypeError as error:
-        raise BaselineDataError(
-            f"column {wish.name} holds lists or objects: split it into columns or leave it out"
-        ) from error
-    return _categorical(texts, wish, parts)
-
-
-def _numbers(values: Values) -> Floats | None:
-    """Return the values as numbers with NaN for missing ones, None if they are not all numbers."""
-    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
-        plain = values.ndim == 1 and values.dtype.kind in "iuf"
-        return values.astype(np.float64) if plain else None
-    present = [value for value in values if value is not None]
-    if not all(
-        isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        for value in present
-    ):
-        return None
-    return np.array([np.nan if value is None else float(value) for value in values], np.float64)
-
-
-def _few_whole_numbers(values: Values) -> bool:
-    """Return whether a predicted label is a class: whole numbers, not too many different ones."""
-    numbers = _numbers(values)
-    if numbers is None:
-        return True
-    distinct = np.unique(numbers[np.isfinite(numbers)])
-    return distinct.size <= CATEGORY_LIMIT and bool(np.all(distinct == np.round(distinct)))
-
-
-def _numeric(values: Floats, wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfile:
-    column = _ordered(ColumnKind.NUMERIC, values, wish, parts)
-    finite = values[np.isfinite(values)]
-    return msgspec.structs.replace(column, warnings=_numeric_warnings(finite))
-
-
-def _text(texts: Sequence[str | None], wish: _Wish, parts: Sequence[Blocks]) -> ColumnProfile:
-    """Return the profile of text: of its lengths, and of nothing else."""
-    lengths = np.array([np.nan if text is None else len(text) for text in texts], np.float64)
-    column = _ordered(ColumnKind.TEXT, lengths, wish, parts)
-    warnings = ["most values differ: of this text or identifier only the length is watched"]
-    if len(column.cuts) == 1:
-        warnings.append("every value has the same length: any other one will be reported")
-    return msgspec.structs.replace(column, warnings=warnings)
-
-
-def _ordered(
-    kind: ColumnKind, values: Floats, wish: _Wish, parts: Sequence[Blocks]
-) -> ColumnProfile:
-    """Return the profile of numbers, or of the lengths of text, counted as collectors do."""
-    present = ~np.isnan(values)
-    cuts = [float(cut) for cut in _cuts(values[np.isfinite(values)])]
-    cells = np.full(values.shape, -1, np.int64)
-    cells[present] = cells_of(values[present], cuts)
-    counter = ColumnCounter(ColumnKind.NUMERIC, cuts=cuts)
-    counter.add(values)
-    counts = counter.counts()
-    phi, envelopes = _dependence(kind, cells, len(cuts) + 1, parts)
-    return ColumnProfile(
-        name=wish.name,
-        kind=kind,
-        role=wish.role,
-        locator=wish.locator,
-        rows=counts.rows,
-        missing=counts.missing,
-        cuts=cuts,
-        cells=counts.cells,
-        total=counts.total,
-        squares=counts.squares,
-        phi=phi,
-        envelopes=envelopes,
-    )
-
-
-def _cuts(finite: Floats) -> Floats:
-    """Return minimum, quantile edges and maximum, equal ones merged."""
-    if not finite.size:
-        return np.zeros(0)
-    levels = np.arange(1, EDGES + 1) / (EDGES + 1)
-    edges = np.quantile(finite, levels, method="inverted_cdf")
-    return np.unique(np.concatenate([[finite.min()], edges, [finite.max()]]))
-
-
-def _numeric_warnings(finite: Floats) -> list[str]:
-    if not finite.size:
-        return ["the column has no values: it cannot be watched"]
-    distinct = np.unique(finite).size
-    found = []
-    if distinct == 1:
-        found.append("the column has one value only: any other one will be reported")
-    elif distinct == finite.size > FEW_ROWS and bool(np.all(finite == np.round(finite))):
-        found.append("every value is another whole number: it looks like an identifier")
-    if finite.size < FEW_ROWS:
-        found.append(f"the column has only {finite.size} values; {FEW_ROWS} or more are needed")
-    return found
-
-
-def _categorical(
-    texts: Sequence[str | None], wish: _Wish, parts: Sequence[Blocks]
-) -> ColumnProfile:
-    present = np.array([text is not None for text in texts], bool)
-    distinct, index, counts = np.unique(
-        np.array([text for text in texts if text is not None], object).astype(str),
-        return_inverse=True,
-        return_counts=True,
-    )
-    if distinct.size > CATEGORY_LIMIT and 2 * distinct.size > index.size:
-        return _text(texts, wish, parts)
-    # Most frequent first, equally frequent ones by name, so that equal data gives equal profiles.
-    order = np.lexsort((distinct, -counts))
-    listed = [place for place in order if len(distinct[place]) <= MAX_NAME][:CATEGORY_LIMIT]
-    rank = np.full(distinct.size, len(listed), np.int64)
-    rank[listed] = np.arange(len(listed))
-    cells = np.full(len(texts), -1, np.int64)
-    cells[present] = rank[index]
-    phi, envelopes = _dependence(ColumnKind.CATEGORICAL, cells, len(listed) + 1, parts)
-    return ColumnProfile(
-        name=wish.name,
-        kind=ColumnKind.CATEGORICAL,
-        role=wish.role,
-        locator=wish.locator,
-        rows=len(texts),
-        missing=int((~present).sum()),
-        categories=[str(distinct[place]) for place in listed],
-        complete=len(listed) == distinct.size,
-        cells=[int(count) for count in np.bincount(rank[index], minlength=len(listed) + 1)],
-        phi=phi,
-        envelopes=envelopes,
-        warnings=_categorical_warnings(int(present.sum()), distinct.size, len(listed)),
-    )
-
-
-def _categorical_warnings(values: int, distinct: int, listed: int) -> list[str]:
-    if not values:
-        return ["the column has no values: it cannot be watched"]
-    found = []
-    if distinct == 1:
-        found.append("the column has one value only: any other one will be reported")
-    if listed < distinct:
-        found.append(
-            f"the column has {distinct} different values: the {listed} most frequent ones are "
-            "told apart, the others are counted together, and new ones are not noticed"
-        )
-    if values < FEW_ROWS:
-        found.append(f"the column has only {values} values; {FEW_ROWS} or more are needed")
-    return found
-
-
-def _dependence(
-    kind: ColumnKind, cells: Ints, n_cells: int, parts: Sequence[Blocks]
-) -> tuple[float, list[Envelope]]:
-    """Return phi and the envelopes of one column."""
-    if not parts or not np.any(cells >= 0):
-        return 1.0, []
-    curves = [curve_of(kind, cells, n_cells, blocks) for blocks in parts]
-    phi = inflation(curves[0])
-    shortest = [curve[0] for curve in curves if curve]
-    envelopes = [_envelope(point) for point in shortest if point.blocks >= LEAST_ENVELOPE_BLOCKS]
-    return round(phi, 3), envelopes
-
-
-def _envelope(point: BlockShares) -> Envelope:
-    """Return what is kept of the blocks of one length; rounding widens, never narrows."""
-    return Envelope(
-        seconds=point.seconds,
-        phi=round(inflation([point]), 3),
-        low=[float(share) for share in np.floor(point.low * 1000) / 1000],
-        high=[float(share) for share in np.ceil(point.high * 1000) / 1000],
-    )

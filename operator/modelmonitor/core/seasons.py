@@ -41,6 +41,7 @@ from modelmonitor.core.profile_hours import (
 )
 from modelmonitor.core.statistics.shares import Floats
 
+QUARTER: Final = 900.0
 ENOUGH_ROWS: Final = 5000.0
 """Independent rows with which an hour does without the hours next to it: its shares are then known
 to 0.02 with a probability of 95 %."""
@@ -125,6 +126,14 @@ def hour_of_week(time: float, zone: str) -> int:
     return moment.weekday() * HOURS_OF_DAY + moment.hour
 
 
+def hours_of_week(times: Floats, zone: str) -> NDArray[np.int64]:
+    """Return `hour_of_week` of many times, shape `(n,)`."""
+    # Clocks are ahead of UTC by whole quarters of an hour.
+    quarters, index = np.unique(np.floor(times / QUARTER), return_inverse=True)
+    hours = [hour_of_week(float(quarter) * QUARTER, zone) for quarter in quarters]
+    return np.array(hours, np.int64)[index]
+
+
 def holds(profile: Profile, wanted: Seasonality) -> bool:
     """Return whether a profile's counts can serve a monitor's seasonality."""
     order = [each.value for each in Seasonality]
@@ -176,19 +185,50 @@ def _levels(
         Shapes `(168, n_cells)`, `(168,)` and `(168,)`; the basis is an index into `_BASES`.
     """
     hours = unpack_hours(packed, pooled)
-    counts, rows = hours.counts, _trusted(hours)
-    totals = np.array(pooled, np.float64)
-    size = float(totals.sum())
-    whole = _Level(totals[None, :] / max(size, 1.0), np.array([size / phi.pooled]), np.zeros(1))
+    day, week = _shrink(kind, hours.counts, _trusted(hours), np.array(pooled, np.float64), phi)
+    basis = np.where(day.own > MAJORITY, 1, 0)
+    if week is None:
+        return day.shares.astype(np.float32), day.rows, basis
+    basis = np.where(week.own > MAJORITY, 2, basis)
+    return week.shares.astype(np.float32), week.rows, basis
+
+
+def shrunk_shares(kind: ColumnKind, counts: Floats, seasonality: Seasonality) -> Floats:
+    """Return the shares that comparators of independent rows would have, by hour of the week.
+
+    Parameters
+    ----------
+    kind
+        Of the column.
+    counts
+        By hour of the week, shape `(168, n_cells)`, not all 0.
+    seasonality
+        The finest division that is compared with.
+
+    Returns
+    -------
+    NDArray
+        Shape `(168, n_cells)`.
+    """
+    pooled = counts.sum(axis=0)
+    if seasonality is Seasonality.NONE:
+        whole: Floats = np.broadcast_to(pooled / pooled.sum(), counts.shape)
+        return whole
+    phi = _Phi(1.0, 1.0, 1.0 if seasonality is Seasonality.HOUR_OF_WEEK else 0.0)
+    day, week = _shrink(kind, counts, counts.sum(axis=1), pooled, phi)
+    return (week or day).shares
+
+
+def _shrink(
+    kind: ColumnKind, counts: Floats, rows: Floats, pooled: Floats, phi: _Phi
+) -> tuple[_Level, _Level | None]:
+    """Return hours of the day and, where they are known, of the week; both have 168 hours."""
+    size = float(pooled.sum())
+    whole = _Level(pooled[None, :] / max(size, 1.0), np.array([size / phi.pooled]), np.zeros(1))
     by_day = counts.reshape(DAYS, HOURS_OF_DAY, -1).sum(axis=0)
     day_rows = rows.reshape(DAYS, HOURS_OF_DAY).sum(axis=0)
     day = _repeated(_shrunk(kind, by_day, day_rows / phi.day, whole))
-    basis = np.where(day.own > MAJORITY, 1, 0)
-    if phi.week < 1:
-        return day.shares.astype(np.float32), day.rows, basis
-    week = _shrunk(kind, counts, rows / phi.week, day)
-    basis = np.where(week.own > MAJORITY, 2, basis)
-    return week.shares.astype(np.float32), week.rows, basis
+    return day, _shrunk(kind, counts, rows / phi.week, day) if phi.week >= 1 else None
 
 
 def _trusted(hours: HourCounts) -> Floats:
