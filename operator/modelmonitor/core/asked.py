@@ -3,21 +3,41 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from modelmonitor.api.v1alpha1.base import parse_decimal
-from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck
+from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck, StatisticOf
 from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.thresholds import Threshold
 from modelmonitor.core.profile import ColumnKind, Profile
 from modelmonitor.core.rows import selected
 from modelmonitor.core.wire.configuration import RowChecks
+from modelmonitor.core.wire.pane import MAX_MARKS
 
 
 def marks_for(metrics: Iterable[Metric]) -> Mapping[str, list[float]]:
-    """Return the values about which each column's values are counted, in order."""
+    """Return the values about which each column's values are counted, in order.
+
+    Those of shares; and those that quantiles are held against: whether a quantile is above a
+    threshold is what the share of the values up to there tells exactly.
+    """
     found: dict[str, set[float]] = {}
     for metric in metrics:
         options = metric.statistic
-        if options is not None and options.value is not None:
-            found.setdefault(options.column, set()).add(parse_decimal(options.value))
-    return {name: sorted(values) for name, values in found.items()}
+        if options is None:
+            continue
+        marks = [] if options.value is None else [options.value]
+        if options.of is StatisticOf.QUANTILE and metric.compare is None:
+            marks = _bounds(metric.threshold)
+        found.setdefault(options.column, set()).update(map(parse_decimal, marks))
+    return {name: sorted(values)[:MAX_MARKS] for name, values in found.items()}
+
+
+def _bounds(threshold: Threshold | None) -> list[str]:
+    """Return every value that a threshold compares with."""
+    if threshold is None:
+        return []
+    single = (threshold.warning, threshold.critical, threshold.recover_at)
+    ranges = (threshold.warning_range, threshold.critical_range)
+    ends = [end for each in ranges if each is not None for end in (each.low, each.high)]
+    return [each for each in (*single, *ends) if each is not None]
 
 
 def checks_for(metrics: Sequence[Metric], profile: Profile) -> RowChecks:

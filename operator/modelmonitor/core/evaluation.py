@@ -25,6 +25,7 @@ from modelmonitor.core.profile import Profile
 from modelmonitor.core.quality import judge_quality
 from modelmonitor.core.rows import Reference
 from modelmonitor.core.software import SOFTWARE, judge_software
+from modelmonitor.core.statistic import judge_statistic
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick, Window, covered_share, reach
 
@@ -123,6 +124,8 @@ def _judge_rows(
         return judge_quality(metric, metric.data_quality, reference, ticks)
     if metric.distance is not None:
         return judge_distance(metric, metric.distance, reference, ticks, season)
+    if metric.statistic is not None:
+        return judge_statistic(metric, metric.statistic, reference, ticks)
     if metric.estimated_performance is not None:
         return judge_performance(metric, metric.estimated_performance, reference, ticks)
     if metric.multivariate is not None:

@@ -26,8 +26,8 @@ GRPC_CODE_PREFIX: Final = "grpc-"
 """Status code of a gRPC request: this and the number of the trailers, such as `grpc-14`."""
 ROWS: Final = ""
 """Stands for whole rows where columns are named."""
-MAX_MARKS: Final = 32
-"""Values that metrics ask for, of one column: no more than there are metrics."""
+MAX_MARKS: Final = 128
+"""Values that metrics ask for, of one column: four for each of 32 metrics."""
 MAX_NOVEL: Final = 32
 """Values that the baseline does not list, named in one column of one pane."""
 
