@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
     if scale.quick:
         print(f"\ntried {len(lines)} measures, of no worth\n  {took}", flush=True)
         return 0
-    text, well = summary(lines, [])
+    text, well = summary(lines, []) if lines else ("there was no bar to hold", True)
     print(f"\n{text}\n  {took}", flush=True)
     return 0 if well else 1
 

@@ -90,13 +90,12 @@ class Zipf:
     def rows(self, random: np.random.Generator, shifts: Floats) -> NDArray[Any]:
         """Return one category a row, as the number of the category."""
         distinct, index = np.unique(shifts, return_inverse=True)
-        edges = np.cumsum(self.shares(distinct), axis=1)
+        # One ladder of cumulative shares after the other, each a whole number higher.
+        edges = np.cumsum(self.shares(distinct), axis=1) + np.arange(distinct.size)[:, None]
         uniform = random.random(shifts.size)
-        if distinct.size == 1:
-            picked: Ints = np.searchsorted(edges[0], uniform, side="right")
-        else:
-            picked = (uniform[:, None] > edges[index]).sum(axis=1)
-        return np.minimum(picked, self.levels - 1)
+        picked = np.searchsorted(edges.ravel(), uniform + index, side="right")
+        picked -= index * self.levels
+        return np.clip(picked, 0, self.levels - 1)
 
     def cells(self, column: ColumnProfile, shifts: Floats) -> Floats:
         """Return the probability of each listed category, then that of all others."""

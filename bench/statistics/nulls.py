@@ -1,8 +1,9 @@
-"""False alarms a day where nothing is wrong, ours beside peers' rules on the same kinds of traffic.
+"""False alarms a day where nothing is wrong: ours, by the controller's own path.
 
-Ours goes the whole way, from rows to the profile and from counts through panes to verdicts. A page
-is a verdict that begins or becomes worse: what wakes somebody up. Of peers, who have no verdicts
-but one answer a window, the windows with any alarm are counted; so they are of ours, beside it.
+From rows to the profile, and from counts through panes to verdicts, with the seasonality that the
+builder recommends. A page is a verdict that begins or becomes worse: what wakes somebody up. What
+peers' rules say of the same kinds of traffic is in `peers`: they have one answer a window, so that
+windows with any alarm are counted, and of ours too.
 """
 
 from collections.abc import Iterator
@@ -14,25 +15,21 @@ import numpy as np
 from bench.report import Bar, Bound, figure, table
 from bench.statistics import poisson
 from bench.statistics.ours import Watch, baseline_of, spec_of
-from bench.statistics.peers import ask, asked, install
 from bench.statistics.scale import Scale, in_parallel
-from bench.statistics.traffic import DAY, LIVE_BEGINS, PANE, Run, Traffic, kinds
+from bench.statistics.traffic import DAY, LIVE_BEGINS, PANE, WINDOW_ROWS, Run, kinds
 from modelmonitor.core.verdict import Level
 
-ROWS: Final = (200, 1000, 5000)
-"""Rows a window."""
 PER_DAY: Final = 1 / 7 + 1 / 90
 """Pages a day that the shipped budgets of both severities allow together."""
 CRITICAL_PER_DAY: Final = 1 / 90
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """One kind of traffic at one rate; a part of its days."""
+class Part:
+    """Some days of one kind of traffic, at every rate, with one baseline."""
 
     kind: int
-    rows: int
-    part: int
+    number: int
     panes: int
 
 
@@ -56,18 +53,22 @@ class Tally:
         )
 
 
-def watch(cell: Cell) -> Tally:
-    """Return what ours said over a part of a cell's days."""
-    random = np.random.default_rng([cell.kind, cell.rows, cell.part])
-    kind = kinds()[cell.kind]
+def watch(part: Part) -> dict[int, Tally]:
+    """Return what ours said, by rows a window."""
+    random = np.random.default_rng([part.kind, part.number])
+    kind = kinds()[part.kind]
     profile = baseline_of(random, kind)
-    run = Run(begins=LIVE_BEGINS, panes=cell.panes, rows=cell.rows)
-    counts = kind.counts(random, profile, run)
-    monitor = Watch(spec_of(PANE, kind.seasonality), profile, LIVE_BEGINS, PANE)
-    levels = [
-        monitor.see([[column[pane] for column in counts]]).level for pane in range(cell.panes)
-    ]
-    return tally(levels, cell.panes * PANE / DAY)
+    seasonality = profile.seasonality if kind.declared else "None"
+    found = {}
+    for rows in WINDOW_ROWS:
+        run = Run(begins=LIVE_BEGINS, panes=part.panes, rows=rows)
+        counts = kind.counts(random, profile, run)
+        monitor = Watch(spec_of(PANE, seasonality), profile, LIVE_BEGINS, PANE)
+        levels = [
+            monitor.see([[column[pane] for column in counts]]).level for pane in range(part.panes)
+        ]
+        found[rows] = tally(levels, part.panes * PANE / DAY)
+    return found
 
 
 def tally(levels: list[Level | None], days: float) -> Tally:
@@ -86,27 +87,26 @@ def measure(scale: Scale) -> Iterator[Bar]:
     """Yield one bar a cell, and those of all cells together."""
     traffic = kinds()
     panes = round(scale.null_days * DAY / PANE / scale.null_parts)
-    cells = [
-        Cell(kind=kind, rows=rows, part=part, panes=panes)
+    parts = [
+        Part(kind=kind, number=number, panes=panes)
+        for number in range(scale.null_parts)
         for kind in range(len(traffic))
-        for rows in ROWS
-        for part in range(scale.null_parts)
     ]
     found: dict[tuple[int, int], Tally] = {}
-    for cell, one in in_parallel(scale, watch, cells, "null streams, ours"):
-        key = (cell.kind, cell.rows)
-        found[key] = found.get(key, Tally()) + one
+    for part, tallies in in_parallel(scale, watch, parts, "null streams"):
+        for rows, one in tallies.items():
+            key = (part.kind, rows)
+            found[key] = found.get(key, Tally()) + one
     lines = [
         (f"{traffic[kind].name}, n={rows}", *_words(one))
         for (kind, rows), one in sorted(found.items())
     ]
     print(table("null streams, ours", _HEAD, lines), flush=True)
     for (kind, rows), one in sorted(found.items()):
-        if traffic[kind].expected_quiet:
+        if traffic[kind].declared:
             yield _bar(f"null_{traffic[kind].name}_n{rows}", one)
-    quiet = [one for (kind, _), one in found.items() if traffic[kind].expected_quiet]
+    quiet = [one for (kind, _), one in found.items() if traffic[kind].declared]
     yield from _together(sum(quiet, Tally()))
-    _peers(scale, traffic)
 
 
 _HEAD: Final = ("traffic", "days", "pages", "critical", "pages/day", "at most", "windows/day")
@@ -151,25 +151,3 @@ def _together(one: Tally) -> Iterator[Bar]:
             bound=Bound(of="ours", operator="<=", limit=round(limit, 4)),
             notes=(f"days={one.days:g}", f"events={events}"),
         )
-
-
-def _peers(scale: Scale, traffic: list[Traffic]) -> None:
-    """Print what peers' rules say; there is nothing to hold."""
-    install()
-    jobs = asked(len(traffic), ROWS, scale)
-    found: dict[str, dict[tuple[int, int], tuple[float, float]]] = {}
-    for job, rules in in_parallel(scale, ask, jobs, "null streams, peers"):
-        for rule, alarms in rules.items():
-            each = alarms.any(axis=1).sum() / job.days, alarms.sum() / job.days
-            found.setdefault(rule, {})[job.kind, job.rows] = each
-    for kind, one in enumerate(traffic):
-        lines = [
-            (rule, *(_pair(cells.get((kind, rows))) for rows in ROWS))
-            for rule, cells in sorted(found.items())
-        ]
-        title = f"null streams, peers: {one.name}: windows of 288 with an alarm / alarms, a day"
-        print(table(title, ["rule", *(f"n={rows}" for rows in ROWS)], lines), flush=True)
-
-
-def _pair(cell: tuple[float, float] | None) -> str:
-    return "-" if cell is None else f"{figure(cell[0])} / {figure(cell[1])}"

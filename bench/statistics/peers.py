@@ -1,9 +1,12 @@
-"""Peers: their rules on rows of the same kinds of traffic, each in an environment of its own."""
+"""False alarms a day of peers' rules where nothing is wrong, each in an environment of its own.
+
+A table without bars: it stands beside that of `nulls`. Everybody sees the same rows.
+"""
 
 import json
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,9 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.report import MISSING, Bar, figure, table
 from bench.statistics.laws import Floats
 from bench.statistics.rules import Bonferroni, NannyML, Rule
-from bench.statistics.scale import Scale
+from bench.statistics.scale import Scale, in_parallel
 from bench.statistics.traffic import (
     BASELINE_BEGINS,
     BASELINE_DAYS,
@@ -21,6 +25,7 @@ from bench.statistics.traffic import (
     DAY,
     LIVE_BEGINS,
     PANE,
+    WINDOW_ROWS,
     Traffic,
     kinds,
 )
@@ -72,13 +77,33 @@ def install() -> None:
         environment(name, REQUIREMENTS)
 
 
-def asked(kinds_: int, rows: Sequence[int], scale: Scale) -> list[Asked]:
-    """Return one job a cell, the longest first."""
-    return [
-        Asked(kind=kind, rows=each, days=scale.peer_days)
-        for each in sorted(rows, reverse=True)
-        for kind in range(kinds_)
+def measure(scale: Scale) -> Iterator[Bar]:
+    """Print what every rule says; yield nothing."""
+    install()
+    traffic = kinds()
+    jobs = [
+        Asked(kind=kind, rows=rows, days=scale.peer_days)
+        for rows in WINDOW_ROWS
+        for kind, one in enumerate(traffic)
+        if one.declared
     ]
+    found: dict[int, dict[str, dict[int, tuple[float, float]]]] = {}
+    for job, rules in in_parallel(scale, ask, jobs, "null streams, peers"):
+        for rule, alarms in rules.items():
+            each = float(alarms.any(axis=1).sum()) / job.days, float(alarms.sum()) / job.days
+            found.setdefault(job.kind, {}).setdefault(rule, {})[job.rows] = each
+    for kind, cells in sorted(found.items()):
+        lines = [
+            (rule, *(_pair(one.get(rows)) for rows in WINDOW_ROWS))
+            for rule, one in sorted(cells.items())
+        ]
+        title = f"null streams, peers, {traffic[kind].name}: windows of 288 with an alarm / alarms"
+        print(table(title, ["a day", *(f"n={rows}" for rows in WINDOW_ROWS)], lines), flush=True)
+    yield from ()
+
+
+def _pair(cell: tuple[float, float] | None) -> str:
+    return MISSING if cell is None else f"{figure(cell[0])} / {figure(cell[1])}"
 
 
 def ask(job: Asked) -> Answers:

@@ -16,7 +16,7 @@ Measure = Callable[[Scale], Iterator[Bar]]
 
 NAMES: Final = tuple(
     name
-    for name in ("nulls", "arl", "power", "streams", "performance", "speed")
+    for name in ("nulls", "peers", "arl", "power", "streams", "performance", "speed")
     if find_spec(f"bench.statistics.{name}") is not None
 )
 

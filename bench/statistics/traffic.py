@@ -25,7 +25,8 @@ BASELINE_DAYS: Final = 30
 LIVE_BEGINS: Final = BASELINE_BEGINS + (BASELINE_DAYS + 5) * DAY
 """A Monday again."""
 BASELINE_ROWS: Final = 50_000
-HOURS: Final = "HourOfDay"
+WINDOW_ROWS: Final = (200, 1000, 5000)
+"""Rows in a window of the tables of false alarms."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,10 +47,8 @@ class Traffic:
         Stationary standard deviation of the shift that wanders by itself.
     memory
         Correlation time of that wandering, in panes.
-    seasonality
-        What the monitor declares.
-    expected_quiet
-        Whether this has to be quiet with what the monitor declares.
+    declared
+        Whether the monitor declares the seasonality that the builder recommends.
     """
 
     name: str
@@ -58,8 +57,7 @@ class Traffic:
     cycle: float = 0.0
     wander: float = 0.0
     memory: float = 1.0
-    seasonality: str = "None"
-    expected_quiet: bool = True
+    declared: bool = True
 
     def shifts(self, random: np.random.Generator, begins: float, panes: int) -> Floats:
         """Return the shift of every column in every pane, shape `(n_panes, n_columns)`.
@@ -157,8 +155,8 @@ def kinds() -> list[Traffic]:
     return [
         Traffic(name="independent"),
         Traffic(name="five-a-caller", callers=5),
-        Traffic(name="daily-cycle", cycle=0.15, seasonality=HOURS),
-        Traffic(name="daily-cycle-undeclared", cycle=0.15, expected_quiet=False),
+        Traffic(name="daily-cycle", cycle=0.15),
+        Traffic(name="daily-cycle-undeclared", cycle=0.15, declared=False),
         Traffic(name="heavy-tails", laws=heavy_laws()),
         Traffic(name="wanders-10-panes", wander=0.15, memory=10),
         Traffic(name="wanders-100-panes", wander=0.15, memory=100),
