@@ -218,13 +218,34 @@ def test_what_wanders_by_itself_does_not_fire_but_a_unit_change_does(kept: int) 
     assert monitor.until(lambda _, size: weather.minute(size, shift=20), fires, 3) <= 3
 
 
-def test_without_times_the_verdict_says_what_it_takes_for_granted() -> None:
+def test_without_times_dependence_is_learned_and_the_verdict_says_so() -> None:
     built = build_profile(steady_rows(np.random.default_rng(0), ROWS))
-    assert (
-        warmed(built)
-        .see(steady_rows)
-        .message.endswith("the baseline had no times, so its rows are taken for independent")
+    monitor = warmed(built)
+    assert monitor.see(steady_rows).message.endswith(
+        "; the baseline had no times, so rows are taken for independent until 64 ticks were seen "
+        "(11 so far)"
     )
+    for _ in range(60):
+        assert not fires(monitor.see(steady_rows))
+    assert monitor.see(steady_rows).message.endswith(
+        "; the baseline had no times; in 64 ticks rows looked independent"
+    )
+
+
+def test_what_is_learned_of_wandering_rows_ends_false_alarms() -> None:
+    weather = Weather(np.random.default_rng(3))
+    draw = np.random.default_rng(4)
+    built = build_profile({"x": draw.standard_normal(ROWS) * 1.12})
+    monitor = Monitor(built, spec=spec_of(drift("0.05")))
+    fired = [fires(monitor.see(lambda _, size: weather.minute(size))) for _ in range(1600)]
+    assert any(fired[:400])
+    assert not any(fired[-500:])
+    assert "rows were worth one independent row" in monitor.see(steady_x).message
+    assert monitor.until(lambda _, size: weather.minute(size, shift=20), fires, 300) <= 300
+
+
+def steady_x(draw: np.random.Generator, size: int) -> dict[str, Any]:
+    return {"x": draw.standard_normal(size)}
 
 
 def test_a_small_baseline_is_believed_as_far_as_it_goes() -> None:

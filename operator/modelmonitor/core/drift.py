@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from modelmonitor.core.drift_counts import Seen, seen, seen_by_replica
+from modelmonitor.core.drift_learning import Learner
 from modelmonitor.core.drift_plan import DriftPlan
 from modelmonitor.core.drift_state import evidence_of, from_bytes, step, to_bytes
 from modelmonitor.core.evidence import MetricEvidence
@@ -58,14 +59,23 @@ def apply(
     if not fresh:
         return before
     state, rows = from_bytes(plan, before), before.rows
+    learner = Learner(plan, before)
     for tick in fresh:
         if not reference.usable(tick):
             continue
         now = seen(plan.layout, reference, tick)
         each = seen_by_replica(plan.layout, reference, tick) if plan.by_replica else {}
         rows += int(now.values.max(initial=0.0))
-        state = step(plan, state, now, each, tick.start, tick.interval)
-    return MetricEvidence(key=before.key, until=fresh[-1].start, rows=rows, states=to_bytes(state))
+        # What is learned of a tick is believed from the next one on.
+        state = step(learner.plan, state, now, each, tick.start, tick.interval)
+        state = learner.see(now, state)
+    return MetricEvidence(
+        key=before.key,
+        until=fresh[-1].start,
+        rows=rows,
+        states=to_bytes(state),
+        learned=learner.to_bytes(),
+    )
 
 
 def column_evidence(plan: DriftPlan, evidence: MetricEvidence) -> dict[Level, Floats]:

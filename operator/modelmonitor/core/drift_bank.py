@@ -39,6 +39,8 @@ INNER_SHARES: Final = 10
 over the distribution shows as well in them as in twice as many."""
 REPLICA_SHARES: Final = 5
 """Shares of a column that are watched in every replica."""
+TELLING_SHARES: Final = 3
+"""Shares of a column of which dependence is learned from live panes."""
 REPLICA_GAINS: Final = (0.06, 0.3)
 REPLICA_PANE_GAINS: Final = (0.2, 0.8)
 MANY: Final = 10.0
@@ -318,6 +320,17 @@ def _few(columns: Columns, number: int) -> Indices:
     if columns.profiles[number].kind.ordered:
         return first + _nearest(shares, REPLICA_SHARES)
     return first + np.sort(np.argsort(-shares, kind="stable")[:REPLICA_SHARES])
+
+
+def telling_shares(columns: Columns) -> Indices:
+    """Return the shares of which dependence is learned, shape `(n_columns, TELLING_SHARES)`."""
+    found = np.empty((columns.number, TELLING_SHARES), np.int64)
+    for number, column in enumerate(columns.profiles):
+        first, size = int(columns.starts[number]), int(columns.sizes[number])
+        shares = columns.pooled[first : first + size]
+        inner = _nearest(shares, TELLING_SHARES) if column.kind.ordered else np.argsort(-shares)
+        found[number] = first + np.resize(inner[:TELLING_SHARES], TELLING_SHARES)
+    return found
 
 
 def _nearest(shares: Floats, wanted: int) -> Indices:

@@ -9,7 +9,7 @@ replicas find that one of them differs.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -20,7 +20,13 @@ from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
 from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.drift_bank import Bank, Columns, column_bank, replica_bank
+from modelmonitor.core.drift_bank import (
+    Bank,
+    Columns,
+    column_bank,
+    replica_bank,
+    telling_shares,
+)
 from modelmonitor.core.drift_counts import Layout, layout_of
 from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
 from modelmonitor.core.rows import counted, selected
@@ -104,8 +110,9 @@ class DriftPlan:
         Rows per second of the baseline; 0 if not known.
     seasonality, zone
         Which hours of the baseline are compared with, by the clock of which time zone.
-    ordered
-        The baseline's rows were in time order, so that their dependence is known.
+    telling
+        Where the baseline had no times: shares of which their dependence is learned, shape
+        `(n_columns, TELLING_SHARES)`; else without columns.
     """
 
     columns: tuple[ColumnProfile, ...]
@@ -123,7 +130,7 @@ class DriftPlan:
     pace: float
     seasonality: Seasonality
     zone: str
-    ordered: bool
+    telling: Indices
     _standards: dict[int, Standard] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -159,9 +166,13 @@ class DriftPlan:
             self._standards[hour] = found
         return found
 
-    def with_phi(self, phi: Sequence[float]) -> "DriftPlan":
+    def with_phi(self, phi: Floats) -> "DriftPlan":
         """Return the plan for columns whose rows turned out to be less independent."""
-        learned = [max(own.phi, other) for own, other in zip(self.columns, phi, strict=True)]
+        if (phi <= 1).all():
+            return self
+        learned = [
+            max(own.phi, other) for own, other in zip(self.columns, phi.tolist(), strict=True)
+        ]
         columns = tuple(
             msgspec.structs.replace(column, phi=one)
             for column, one in zip(self.columns, learned, strict=True)
@@ -252,7 +263,7 @@ def plan_of(
         pace=pace_of(profile),
         seasonality=seasonality,
         zone=profile.timeZone,
-        ordered=profile.ordered,
+        telling=telling_shares(laid) if not profile.ordered else np.zeros((0, 0), np.int64),
     )
 
 

@@ -137,6 +137,27 @@ def of_replicas(plan: DriftPlan, state: DriftState) -> dict[str, dict[Level, Flo
     }
 
 
+def discounted(plan: DriftPlan, state: DriftState, part: Floats) -> DriftState:
+    """Return the state with only a part of each column's evidence, in logarithms.
+
+    Parameters
+    ----------
+    plan
+        The metric's plan.
+    state
+        Before.
+    part
+        At most 1 counts, shape `(n_columns,)`.
+    """
+
+    def less(bank: Bank, kept: Kept) -> Kept:
+        parts = np.minimum(part, 1.0)[bank.places.owner][:, None]
+        return Kept((kept.state * parts).astype(np.uint8), kept.calm, kept.absent)
+
+    replicas = {uid: less(plan.replica_bank, kept) for uid, kept in state.replicas.items()}
+    return DriftState(less(plan.bank, state.columns), replicas)
+
+
 def to_bytes(state: DriftState) -> dict[str, bytes]:
     """Return the state as it is stored."""
     found = {_POD + uid: _packed(kept) for uid, kept in state.replicas.items()}

@@ -13,6 +13,7 @@ from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.drift import LEAST_ROWS, Shift, moved, shift_of
 from modelmonitor.core.drift_bank import RETURN_FACTOR
 from modelmonitor.core.drift_counts import Seen, seen, seen_by_replica
+from modelmonitor.core.drift_learning import Learner
 from modelmonitor.core.drift_plan import DriftPlan
 from modelmonitor.core.drift_state import (
     DriftState,
@@ -102,6 +103,8 @@ def _verdict(
     ticks: Sequence[Tick],
     evidence: MetricEvidence,
 ) -> Verdict:
+    learner = Learner(plan, evidence)
+    plan = learner.plan
     state = from_bytes(plan, evidence)
     found = evidence_of(plan, state)
     level = next(
@@ -136,7 +139,7 @@ def _verdict(
         samples=effect.samples,
         window=effect.seconds,
         reason=reason.value,
-        message=f"{message}; tolerated: {words}{basis}; {effect.samples} rows{_caveat(reference)}",
+        message=f"{message}; tolerated: {words}{basis}; {effect.samples} rows{learner.caveat()}",
         findings=findings,
     )
 
@@ -277,9 +280,3 @@ def _basis(plan: DriftPlan, tick: Tick) -> str:
         f"; compared with {_HOURS[wanted]}, {len(coarser)} of {len(plan.columns)} columns with "
         f"{widest}: too few rows"
     )
-
-
-def _caveat(reference: Reference) -> str:
-    if reference.profile.ordered:
-        return ""
-    return "; the baseline had no times, so its rows are taken for independent"

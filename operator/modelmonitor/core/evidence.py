@@ -29,6 +29,8 @@ class MetricEvidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     states: dict[str, bytes] = {}
     """Name of a stream of rows (all of them, or a pod UID) → what its detectors remember, deflated:
     a byte a bet, and a little more a column."""
+    learned: bytes = b""
+    """How dependent rows turned out to be, where the baseline cannot tell, deflated."""
 
 
 class Evidence(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
