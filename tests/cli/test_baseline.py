@@ -1,5 +1,6 @@
 """`modelmonitor baseline`: from rows to a profile to a ConfigMap."""
 
+import io
 import json
 import re
 from collections.abc import Callable
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from msgspec.structs import replace
+from PIL import Image
 from pyarrow import csv, parquet
 
 from modelmonitor.cli.app import run
@@ -153,6 +155,28 @@ TIMES = {
 }
 
 
+def test_payloads_are_watched_by_what_is_computed_of_them(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    Image.new("L", (4, 4), 51).save(file, "PNG")
+    draw = np.random.default_rng(1)
+    table = {
+        "image": [file.getvalue()] * 50,
+        "vector": draw.normal(size=(50, 4)).tolist(),
+        "a": draw.normal(size=50),
+        "b": draw.normal(size=50),
+        "predicted": [0, 1] * 25,
+    }
+    data = tmp_path / "payloads.parquet"
+    parquet.write_table(pa.table(table), data)
+    profile = build(
+        *(data, "--derive", "light=ImageBrightness:image", "--derive", "wide=ImageWidth:image"),
+        *("--embedding", "vector", "--correlations", "all"),
+    )
+    totals = {column.name: column.total for column in profile.columns}
+    assert (totals["light"], totals["wide"]) == (pytest.approx(10.0), 200.0)
+    assert [each.view.columns for each in profile.moments] == [["a", "b"], ["vector"]]
+
+
 @pytest.mark.parametrize("texts", TIMES.values(), ids=TIMES.keys())
 def test_times_may_be_text_or_seconds(tmp_path: Path, texts: list[str]) -> None:
     data = tmp_path / "rows.csv"
@@ -172,7 +196,14 @@ COMPLAINTS = {
     "no such label": ("rows.csv", ("--label", "y"), "has no column y: its columns are x, at"),
     "no such prediction": ("other.csv", (), "there is no column predicted: the columns are x"),
     "times that are none": ("rows.csv", ("--time", "x"), "column x holds 'one': write times as"),
-    "a list": ("lists.parquet", (), "column x holds list<.*leave it out with --inputs"),
+    "an unknown derivation": (
+        *("rows.csv", ("--derive", "light=Luminance:x")),
+        "Luminance is unknown; use one of TextLength",
+    ),
+    "a derivation of nothing": ("rows.csv", ("--derive", "n=TextLength:y"), "no input y"),
+    "no derivation": ("rows.csv", ("--derive", "n=TextLength"), "write NAME=DERIVATION:INPUT"),
+    "correlations of text": ("rows.csv", ("--correlations", "x"), "x is no numeric input"),
+    "an embedding of text": ("rows.csv", ("--embedding", "x"), "x holds no embedding"),
     "a score nowhere": ("rows.csv", ("--score-at", "p:1"), "--score names no column"),
     "a position that is none": (
         *("rows.csv", ("--prediction-at", "predict:first")),
@@ -194,7 +225,6 @@ def test_what_cannot_be_built_is_said_in_a_sentence(
     (tmp_path / "other.csv").write_text("x\n1\n")
     (tmp_path / "broken.csv").write_text("x,predicted\n1\n")
     (tmp_path / "broken.parquet").write_bytes(b"PAR?")
-    parquet.write_table(pa.table({"x": [[1, 2]], "predicted": [1]}), tmp_path / "lists.parquet")
     out = str(tmp_path / "profile.json")
 
     words = ("--data", str(tmp_path / file), "--prediction", "predicted", "-o", out, *words)

@@ -59,6 +59,16 @@ def build(
     time: Annotated[
         str | None, typer.Option(help="Column with the rows' times; tells how dependent they are.")
     ] = None,
+    seasonality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="None|HourOfDay|HourOfWeek",
+            help="Hours that rows are counted by; default: the finest that help.",
+        ),
+    ] = None,
+    time_zone: Annotated[
+        str, typer.Option(help="IANA time zone of the clock that hours are of.")
+    ] = "UTC",
     inputs: Annotated[
         str | None,
         typer.Option(
@@ -68,12 +78,28 @@ def build(
     categorical: Annotated[
         str | None, typer.Option(metavar="A,B,…", help="Columns whose numbers are codes.")
     ] = None,
+    derive: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=DERIVATION:INPUT",
+            help="A number computed of an input, such as light=ImageBrightness:image.",
+        ),
+    ] = None,
+    correlations: Annotated[
+        str | None,
+        typer.Option(metavar="all|A,B,…", help="Numeric inputs whose correlations are kept."),
+    ] = None,
+    embedding: Annotated[
+        list[str] | None, typer.Option(metavar="INPUT", help="An input that holds an embedding.")
+    ] = None,
     serving_sample: Annotated[
         Path | None,
         typer.Option(help="Recorded requests and responses, one JSON object a line: checked."),
     ] = None,
 ) -> None:
     """Build a baseline profile from rows with the model's predictions."""
+    from modelmonitor.cli.baseline_additions import additions_of
+    from modelmonitor.cli.baseline_clock import clock_of, with_expected_alarms
     from modelmonitor.cli.baseline_data import read_rows
     from modelmonitor.cli.baseline_scores import add_performance, scores_of, take_labels
     from modelmonitor.core.profile_builder import BaselineDataError, OutputColumn, build_profile
@@ -81,6 +107,8 @@ def build(
     outputs = [OutputColumn(column=prediction, role=ColumnRole.LABEL, locator=_at(prediction_at))]
     scores = scores_of(score or [], score_at or [], _at)
     outputs += [each.output for each in scores]
+    additions = additions_of(derive or [], correlations, embedding or [])
+    clock = clock_of(seasonality, time_zone, time=time)
     rows = read_rows(data, time=time, leave_out=[])
     columns, labels = take_labels(rows.columns, label) if label else (rows.columns, None)
     try:
@@ -90,12 +118,15 @@ def build(
             categorical=_names(categorical),
             outputs=outputs,
             times=rows.times,
+            clock=clock,
         )
+        profile = additions.to(profile, columns, rows.times)
     except BaselineDataError as error:
         raise CommandError(f"{data}: {error}") from error
     if labels is not None:
         profile = add_performance(profile, columns, prediction, labels, scores, rows.times)
     console = screen()
+    profile = with_expected_alarms(profile, columns, rows.times, console)
     if serving_sample is not None:
         hold_against(profile, serving_sample, console)
     write_profile(profile, output, console)

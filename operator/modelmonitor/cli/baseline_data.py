@@ -125,7 +125,7 @@ def values_of(name: str, column: pa.ChunkedArray) -> Values:
         return np.asarray(column.to_numpy())
     if pa.types.is_temporal(kind):
         return list(column.cast(pa.string()).to_pylist())
-    if pa.types.is_boolean(kind) or _is_text(kind) or pa.types.is_null(kind):
+    if pa.types.is_boolean(kind) or _is_text(kind) or pa.types.is_null(kind) or _is_payload(kind):
         return list(column.to_pylist())
     raise CommandError(
         f"column {name} holds {kind}, which cannot be counted: leave it out with --inputs, or "
@@ -170,4 +170,14 @@ def _seconds(name: str, text: str) -> float:
 def _is_text(kind: Any) -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    )
+
+
+def _is_payload(kind: Any) -> bool:
+    """Return whether values are pictures, sounds or embeddings, which are not counted."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return bool(
+        pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+        or any(is_list(kind) for is_list in lists)
     )

@@ -1,12 +1,14 @@
 """The values of a column to its part of the profile: cut points or categories, counts, warnings."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmonitor.core.categories import is_blank
 from modelmonitor.core.columns import ColumnCounter, category_text, cells_of
 from modelmonitor.core.profile import (
     MAX_NAME,
@@ -22,6 +24,10 @@ CATEGORY_LIMIT: Final = 200
 """Categories that are listed; what is rarer goes into the rest class."""
 FEW_ROWS: Final = 1000
 """Values below which a column's shares are known too badly to see small shifts."""
+PAYLOAD: Final = (
+    "the column holds lists, objects or bytes, which are not counted: watch numbers computed of it "
+    "(--derive), or it as an embedding (--embedding)"
+)
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -61,21 +67,31 @@ class CountedColumn:
 def count_column(values: Values, wish: Wish) -> CountedColumn:
     """Return the profile of a column's values, counted as collectors do.
 
-    Raises
-    ------
-    BaselineDataError
-        If the values cannot be counted.
+    Lists, objects and bytes (pictures, embeddings) are not counted as what they are.
     """
     numbers = None if wish.categorical else numbers_of(values)
     if numbers is not None:
         return _numeric(numbers, wish)
     try:
-        texts = [category_text(value) for value in values]
-    except TypeError as error:
-        raise BaselineDataError(
-            f"column {wish.name} holds lists or objects: split it into columns or leave it out"
-        ) from error
+        texts = [category_text(value) for value in values if not isinstance(value, bytes)]
+    except TypeError:
+        texts = []
+    if len(texts) < len(values):
+        return _opaque(len(values), wish)
     return _categorical(texts, wish)
+
+
+def _opaque(rows: int, wish: Wish) -> CountedColumn:
+    """Return the profile of payloads: the column has its place in the schema, and no counts."""
+    profile = ColumnProfile(
+        name=wish.name,
+        kind=ColumnKind.IGNORED,
+        role=wish.role,
+        locator=wish.locator,
+        rows=rows,
+        warnings=[PAYLOAD],
+    )
+    return CountedColumn(profile, np.full(rows, -1, np.int64))
 
 
 def numbers_of(values: Values) -> Floats | None:
@@ -112,7 +128,9 @@ def _text(texts: Sequence[str | None], wish: Wish) -> CountedColumn:
     warnings = ["most values differ: of this text or identifier only the length is watched"]
     if np.unique(lengths[~np.isnan(lengths)]).size == 1:
         warnings.append("every value has the same length: any other one will be reported")
-    return _ordered(ColumnKind.TEXT, lengths, wish, warnings)
+    counted = _ordered(ColumnKind.TEXT, lengths, wish, warnings)
+    empty = sum(text is not None and is_blank(text) for text in texts)
+    return replace(counted, profile=msgspec.structs.replace(counted.profile, empty=empty))
 
 
 def _ordered(kind: ColumnKind, values: Floats, wish: Wish, warnings: list[str]) -> CountedColumn:
@@ -186,6 +204,7 @@ def _categorical(texts: Sequence[str | None], wish: Wish) -> CountedColumn:
         locator=wish.locator,
         rows=len(texts),
         missing=int((~present).sum()),
+        empty=int(counts[[is_blank(text) for text in distinct]].sum()),
         categories=[str(distinct[place]) for place in listed],
         complete=len(listed) == distinct.size,
         cells=[int(count) for count in np.bincount(rank[index], minlength=len(listed) + 1)],

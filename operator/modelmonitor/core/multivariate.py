@@ -77,7 +77,7 @@ def judge_multivariate(
 
 
 def _not_built(options: MultivariateOptions) -> Refusal:
-    option = f"--embedding {options.column}" if options.column else "--correlations"
+    option = f"--embedding {options.column}" if options.column else "--correlations all"
     return Refusal(
         VerdictReason.COLUMN_NOT_IN_BASELINE,
         "the baseline does not know whole rows: build it with "

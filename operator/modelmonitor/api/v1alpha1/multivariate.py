@@ -25,7 +25,7 @@ class MultivariateOptions(ApiModel):
         "inputs, 0 to 2; ReconstructionError: how much worse rows are rebuilt from the baseline's "
         "principal components, 1 as in the baseline; EmbeddingDistance: maximum mean discrepancy "
         "of an embedding with a Gaussian kernel, 0 to about 1.4. The baseline must have been built "
-        "for it: `modelmonitor baseline build --correlations`, or `--embedding INPUT`."
+        "for it: `modelmonitor baseline build --correlations all`, or `--embedding INPUT`."
     )
     columns: ColumnSelector | None = Field(
         default=None,

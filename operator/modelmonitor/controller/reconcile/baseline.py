@@ -120,7 +120,7 @@ def _missing_views(spec: ModelMonitorSpec, profile: Profile) -> str:
     for metric in spec.metrics:
         options = metric.multivariate
         if options is not None and view_of(options) not in known:
-            option = f"--embedding {options.column}" if options.column else "--correlations"
+            option = f"--embedding {options.column}" if options.column else "--correlations all"
             return (
                 f"spec.metrics[{metric.name}] looks at whole rows, which the baseline does not "
                 f"know: build it with `modelmonitor baseline build … {option}`"
