@@ -6,8 +6,14 @@ from typing import Any
 import numpy as np
 
 from modelmonitor.controller.gateways.keys import hash_key
-from modelmonitor.controller.reconcile.baseline import Loaded, configuration_for
-from modelmonitor.core.profile import digest
+from modelmonitor.controller.reconcile.baseline import (
+    Loaded,
+    configuration_for,
+    missing_columns,
+)
+from modelmonitor.core.derived import Derivation
+from modelmonitor.core.profile import DerivedFrom, digest
+from modelmonitor.core.profile_additions import with_derived, with_moments
 from modelmonitor.core.profile_builder import build_profile
 from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths
 from tests.core.monitoring import drift, spec_of
@@ -56,3 +62,52 @@ def test_keys_are_the_same_after_a_restart_and_differ_between_monitors() -> None
     assert len(base64.urlsafe_b64decode(key)) == 32
     assert len({key, hash_key(ROOT, "uid-2"), hash_key(OTHER_ROOT, "uid-1")}) == 3
     assert ROOT not in base64.urlsafe_b64decode(key)
+
+
+def with_length() -> Loaded:
+    """Return a baseline with a derived column and joint moments."""
+    table = {
+        "note": [f"note {number}" for number in range(2000)],
+        "x": np.arange(2000.0),
+        "y": np.sin(np.arange(2000.0)),
+    }
+    derived = {"length": DerivedFrom(source="note", derivation=Derivation.TEXT_LENGTH)}
+    profile = with_derived(build_profile(table), table, derived, None)
+    profile = with_moments(profile, table, [], [])
+    return Loaded(profile, digest(profile))
+
+
+DECLARED = {"name": "length", "from": "note", "as": "TextLength"}
+CORRELATION = {
+    "type": "Multivariate",
+    "multivariate": {"statistic": "CorrelationChange"},
+    "threshold": {"operator": "GreaterThan", "critical": "0.3"},
+}
+
+
+def test_derived_columns_are_computed_where_the_monitor_declares_them() -> None:
+    loaded = with_length()
+    for declared, names in (([], ["note", "x", "y"]), ([DECLARED], ["note", "x", "y", "length"])):
+        collection = {"ports": [{"name": "http"}], "derived": declared}
+        spec = spec_of(drift(), collection=collection)
+        assert missing_columns(spec, loaded.profile) == ""
+        told = configuration_for(spec, "uid-1", 60.0, loaded, "a2V5")
+        assert [column.name for column in told.columns] == names
+
+
+def test_a_derived_column_that_the_baseline_lacks_is_told_with_its_command() -> None:
+    collection = {"ports": [{"name": "http"}], "derived": [{**DECLARED, "as": "TokenCount"}]}
+    told = missing_columns(spec_of(drift(), collection=collection), with_length().profile)
+    assert "--derive length=TokenCount:note" in told
+
+
+def test_rows_are_multiplied_where_a_metric_looks_at_them() -> None:
+    loaded = with_length()
+    for metric, views in ((drift(), []), (CORRELATION, [["x", "y"]])):
+        told = configuration_for(spec_of(metric), "uid-1", 60.0, loaded, "a2V5")
+        assert [view.columns for view in told.moments] == views
+
+
+def test_joint_moments_that_the_baseline_lacks_are_told_with_their_command() -> None:
+    profile = build_profile({"x": np.arange(2000.0)})
+    assert "--correlations all" in missing_columns(spec_of(CORRELATION), profile)
