@@ -32,9 +32,9 @@ from modelmonitor.core.statistics.edetector import (
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import Level
 
-CALM: Final = float(np.log(1000.0))
+CALM: Final = float(np.log(100.0))
 """Sum from which a shift is over. While it is as large as its evidence says, the sum gets there at
-most once in 1000 ticks on average (Lorden 1971)."""
+most once in 100 ticks on average (Lorden 1971), and the alert goes on for the size of the shift."""
 FEWEST: Final = 2
 """Replicas with fewer of which none is looked at on its own: all rows say the same."""
 ABSENT_TICKS: Final = 3
@@ -189,7 +189,9 @@ def _replicas(
     if len(seen) < FEWEST or not bank.places.size:
         seen = {}
     suspicious = {uid for uid, kept in before.items() if (kept.state >= bank.loud).any()}
-    watched = chosen(seen, suspicious, start, REPLICAS)
+    # One that is late for once is not forgotten; one that is gone is, with all it did.
+    late = {uid for uid, kept in before.items() if uid not in seen and kept.absent < ABSENT_TICKS}
+    watched = chosen(seen, suspicious, start, REPLICAS - len(late & suspicious))
     after = {}
     if watched:
         fresh = _nothing(bank, len(plan.columns))
@@ -197,10 +199,10 @@ def _replicas(
         rows = [seen[uid] for uid in watched]
         stepped = _stepped(plan, bank, standard, kept, rows, place)
         after = dict(zip(watched, stepped, strict=True))
-    for uid, kept_one in sorted(before.items()):
-        # One that is late for once is not forgotten; one that is gone is, with all it did.
-        if uid not in seen and kept_one.absent < ABSENT_TICKS and len(after) < REPLICAS:
-            after[uid] = Kept(kept_one.state, kept_one.calm, kept_one.absent + 1)
+    for uid in sorted(late, key=lambda uid: (uid not in suspicious, uid)):
+        if len(after) < REPLICAS:
+            known = before[uid]
+            after[uid] = Kept(known.state, known.calm, known.absent + 1)
     return after
 
 
