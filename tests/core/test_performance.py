@@ -1,6 +1,7 @@
 """Estimated performance: what it equals, how well it is known, and when it is not estimated."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -55,10 +56,12 @@ def profile_of(
     return with_performance(profile, table, prediction, labels, scores, more.get("times"))
 
 
+@cache
 def lender(rows: int = 20_000) -> Profile:
     return profile_of(*loans(rows, 1), "paid", {"p": ""})
 
 
+@cache
 def botanist(rows: int = 20_000) -> Profile:
     names = {f"p_{name}": name for name in FLOWERS}
     return profile_of(*flowers(rows, 1), "kind", names)

@@ -123,7 +123,7 @@ def test_weak_labels_are_told() -> None:
 
 
 def profile() -> Profile:
-    table = {"x": SCORES, "answer": PREDICTED, "p": SCORES}
+    table: dict[str, Any] = {"x": SCORES, "answer": PREDICTED, "p": SCORES}
     outputs = [
         OutputColumn(column="answer", role=ColumnRole.LABEL),
         OutputColumn(column="p", role=ColumnRole.SCORE),
@@ -133,7 +133,7 @@ def profile() -> Profile:
 
 
 def test_a_regression_has_no_classes() -> None:
-    table = {"x": SCORES, "answer": SCORES * 1000 + 0.5}
+    table: dict[str, Any] = {"x": SCORES, "answer": SCORES * 1000 + 0.5}
     built = build_profile(table, outputs=[OutputColumn(column="answer", role=ColumnRole.LABEL)])
     found = with_performance(built, table, "answer", SCORES, {}, None)
     assert found.performance is None

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.core.comparison import Estimate
+from modelmonitor.core.comparison import UNBOUNDED, Estimate
 from modelmonitor.core.judging import Refusal
 from modelmonitor.core.performance_profile import PerformanceProfile
 from modelmonitor.core.performance_scores import (
@@ -139,6 +139,8 @@ def predicted_of(
 
 def mean_confidence(scored: Scored) -> Estimate:
     """Return the mean probability of the predicted class, with its 95 % interval."""
+    if not scored.totals.counted:
+        return UNBOUNDED
     mean, variance = confidence_of(scored.part, scored.totals)
     radius = Z * (variance * scored.worth / scored.totals.counted) ** 0.5
     return Estimate(mean, mean - radius, mean + radius).within(0.0, 1.0)
