@@ -2,11 +2,16 @@
 
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from modelmonitor.api.v1alpha1.baseline import Seasonality
+from modelmonitor.core.judging import words_of
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.profile_hours import DAYS, HOURS_OF_DAY, unpack_hours
 
 NAMED_CATEGORIES: Final = 4
 """Categories that are spelled out."""
@@ -20,6 +25,7 @@ def profile_view(profile: Profile) -> RenderableType:
     table.add_column("MISSING", justify="right")
     table.add_column("VALUES", overflow="fold")
     table.add_column("PHI", justify="right")
+    table.add_column("COMPARED WITH", overflow="fold")
     for column in profile.columns:
         table.add_row(
             column.name,
@@ -27,10 +33,20 @@ def profile_view(profile: Profile) -> RenderableType:
             column.kind.value,
             f"{column.missing / column.rows:.1%}",
             _values(column),
-            f"{column.phi:.1f}" if profile.ordered else "-",
+            _phi(column) if profile.ordered else "-",
+            _compared(column),
         )
+    facts = [*_hours(profile), *_alarms(profile)]
     warnings = [*profile.warnings, *_column_warnings(profile)]
-    return Group(_headline(profile), "", table, *([""] if warnings else []), *warnings)
+    return Group(
+        _headline(profile),
+        "",
+        table,
+        *([""] if facts else []),
+        *facts,
+        *([""] if warnings else []),
+        *(Text(f"! {warning}", "yellow") for warning in warnings),
+    )
 
 
 def _headline(profile: Profile) -> Text:
@@ -38,6 +54,63 @@ def _headline(profile: Profile) -> Text:
     if profile.firstTime:
         text.append(f"  {profile.firstTime} to {profile.lastTime}", "dim")
     return text
+
+
+def _phi(column: ColumnProfile) -> str:
+    """Return phi, and what is left of it about the hours that the column is compared with."""
+    hours = column.hours
+    if hours is None:
+        return f"{column.phi:.1f}"
+    return f"{column.phi:.1f} → {hours.phi_of_week or hours.phi_of_day:.1f}"
+
+
+def _compared(column: ColumnProfile) -> str:
+    if column.hours is None:
+        return "all hours"
+    return "hour of the week" if column.hours.phi_of_week else "hour of the day"
+
+
+def _hours(profile: Profile) -> list[str]:
+    """Return which seasonality a monitor may ask for, and the rows that each hour then has."""
+    if profile.seasonality == Seasonality.NONE.value:
+        return ["No column follows the clock: seasonality None."] if profile.ordered else []
+    asked = (
+        f"Seasonality {profile.seasonality}, by the clock of {profile.timeZone}: monitors have it "
+        f"with spec.baseline.seasonality: {profile.seasonality}."
+    )
+    column = next((each for each in profile.columns if each.hours is not None), None)
+    if column is None or column.hours is None:
+        return [asked]
+    rows = unpack_hours(column.hours.packed, column.cells).rows
+    of_day = rows.reshape(DAYS, HOURS_OF_DAY).sum(axis=0)
+    cells = [f"all hours {rows.sum():,}", f"hour of the day {_spread(of_day)}"]
+    if profile.seasonality == Seasonality.HOUR_OF_WEEK.value:
+        cells.append(f"hour of the week {_spread(rows)}")
+    return [asked, f"Rows per cell: {'; '.join(cells)}."]
+
+
+def _spread(rows: NDArray[np.int64]) -> str:
+    return f"{np.median(rows):,.0f} ({rows.min():,} to {rows.max():,})"
+
+
+def _alarms(profile: Profile) -> list[str]:
+    """Return how often drift would have alarmed on the baseline itself."""
+    alarms = profile.expectedAlarms
+    if alarms is None:
+        return []
+    culprits = ", ".join(alarms.columns[:NAMED_CATEGORIES])
+    more = len(alarms.columns) - NAMED_CATEGORIES
+    rest = f" and {more} more" if more > 0 else ""
+    of_columns = f", of {culprits}{rest}" if culprits else ""
+    often = (
+        "Alarms to expect of drift in all columns (tolerances 0.02 and 0.05): "
+        f"{alarms.critical:.2g} Critical and {alarms.warning:.2g} Warning a week{of_columns}."
+    )
+    why = (
+        f"So many there were when each part of these {alarms.days:g} days was held against the "
+        f"others, in ticks of {words_of(alarms.interval)}."
+    )
+    return [often, why]
 
 
 def _column_warnings(profile: Profile) -> list[str]:
