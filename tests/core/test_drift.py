@@ -237,9 +237,9 @@ def test_what_is_learned_of_wandering_rows_ends_false_alarms() -> None:
     draw = np.random.default_rng(4)
     built = build_profile({"x": draw.standard_normal(ROWS) * 1.12})
     monitor = Monitor(built, spec=spec_of(drift("0.05")))
-    fired = [fires(monitor.see(lambda _, size: weather.minute(size))) for _ in range(1600)]
-    assert any(fired[:400])
-    assert not any(fired[-500:])
+    fired = [fires(monitor.see(lambda _, size: weather.minute(size))) for _ in range(1100)]
+    assert any(fired[:200])
+    assert not any(fired[-70:])
     assert "rows were worth one independent row" in monitor.see(steady_x).message
     assert monitor.until(lambda _, size: weather.minute(size, shift=20), fires, 300) <= 300
 

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from modelmonitor.core.statistics.edetector import (
-    GAINS,
+    AHEAD,
     HEADROOM,
     LARGEST_NULL,
     LEAST_KEPT,
     LEVELS,
-    PANE_GAINS,
+    PANE_PARTS,
     STEP,
     Bets,
     Places,
@@ -48,15 +48,15 @@ class Streams:
         size = self.nulls.size
         each = np.arange(size)
         self.places: Places = places_of(each, np.ones(size, bool), each, each, size)
-        gains = np.tile(PANE_GAINS if self.means else GAINS, (size, 1))
+        gains = np.tile(PANE_PARTS if self.means else AHEAD, (size, 1))
         self.bets: Bets = bets_of(self.nulls, gains, np.full(size, self.means))
-        self.state = nothing_seen(self.places, len(GAINS))
+        self.state = nothing_seen(self.places, len(AHEAD))
 
     def see(self, hits: Floats, rows: float) -> Floats:
         """Return the evidence after one more pane."""
         values = np.full(hits.size, rows)
         gain = gain_of(self.bets, hits, values, np.ones(hits.size))
-        limit = levels_of(self.places, np.full(hits.size, self.alarm * HEADROOM), len(GAINS))
+        limit = levels_of(self.places, np.full(hits.size, self.alarm * HEADROOM), len(AHEAD))
         self.number += 1
         place = place_of(self.number)
         self.state = advance(self.state, gain, self.bets.live, limit, place)
@@ -69,7 +69,7 @@ def test_the_mean_of_a_likelihood_ratio_is_at_most_one_under_the_null(
     null: float, part: float, rows: int
 ) -> None:
     hits = np.arange(rows + 1.0)
-    bets = bets_of(np.full(hits.size, null), np.tile(GAINS, (hits.size, 1)), np.zeros(1, bool))
+    bets = bets_of(np.full(hits.size, null), np.tile(AHEAD, (hits.size, 1)), np.zeros(1, bool))
     gain = gain_of(bets, hits, np.full(hits.size, float(rows)), np.ones(hits.size))
     chance = stats.binom.pmf(hits, rows, part * null)
     assert (chance @ np.exp(STEP * gain) <= 1 + 1e-9).all()
@@ -91,7 +91,7 @@ def test_the_mean_of_a_bet_on_a_pane_is_at_most_one_however_its_rows_depend(
     chance *= min(1.0, null / max(float(chance @ share), 1e-12))  # the rest: no hit at all
     share, chance = np.r_[share, 0.0], np.r_[chance, 1 - chance.sum()]
     means = np.ones(share.size, bool)
-    bets = bets_of(np.full(share.size, null), np.tile(PANE_GAINS, (share.size, 1)), means)
+    bets = bets_of(np.full(share.size, null), np.tile(PANE_PARTS, (share.size, 1)), means)
     gain = gain_of(bets, 20 * share, np.full(share.size, 20.0), np.full(share.size, 7.0))
     assert (chance @ np.exp(STEP * gain) <= 1 + 1e-9).all()
 
@@ -172,7 +172,7 @@ def test_a_pane_of_dependent_rows_is_worth_one_bet() -> None:
 def test_within_the_null_evidence_is_forgotten() -> None:
     watch, evidence = Streams(np.full(100, 0.3)), np.zeros(100)
     for _ in range(10):
-        evidence = watch.see(np.full(100, 50.0), 200)
+        evidence = watch.see(np.full(100, 40.0), 200)
     assert (watch.state == 0).mean() > 0.9
     assert evidence.max() < 1
 
@@ -189,13 +189,13 @@ def test_however_long_a_shift_lasts_evidence_stays_near_the_alarm() -> None:
     watch, evidence = Streams(np.array([0.3]), alarm=ALARM), np.zeros(1)
     for _ in range(1000):
         evidence = watch.see(np.array([200.0]), 200)
-    assert ALARM <= evidence[0] <= ALARM * HEADROOM * len(GAINS)
+    assert ALARM <= evidence[0] <= ALARM * HEADROOM * len(AHEAD)
 
 
 def test_a_side_that_cannot_be_left_bets_nothing_and_forgets_nothing() -> None:
     watch = Streams(np.array([0.3]))
     before = watch.see(np.array([100.0]), 200)
-    watch.bets = bets_of(np.array([LARGEST_NULL + 0.01]), np.array([GAINS]), np.zeros(1, bool))
+    watch.bets = bets_of(np.array([LARGEST_NULL + 0.01]), np.array([AHEAD]), np.zeros(1, bool))
     assert watch.see(np.array([200.0]), 200) == before
 
 
@@ -212,7 +212,7 @@ def test_nothing_to_watch_is_no_error() -> None:
 def test_streams_side_by_side_do_as_each_alone() -> None:
     draw = np.random.default_rng(5)
     hits = draw.binomial(200, 0.4, (3, 2)).astype(np.float64)
-    bets = bets_of(np.array([0.3, 0.35]), np.tile(GAINS, (2, 1)), np.array([False, True]))
+    bets = bets_of(np.array([0.3, 0.35]), np.tile(AHEAD, (2, 1)), np.array([False, True]))
     together = gain_of(bets, hits, np.full((3, 2), 200.0), np.ones((3, 2)))
     for place in range(3):
         alone = gain_of(bets, hits[place], np.full(2, 200.0), np.ones(2))

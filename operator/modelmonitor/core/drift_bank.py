@@ -18,10 +18,10 @@ import numpy as np
 
 from modelmonitor.core.profile import ColumnProfile, Envelope
 from modelmonitor.core.statistics.edetector import (
-    GAINS,
+    AHEAD,
     HEADROOM,
     LARGEST_NULL,
-    PANE_GAINS,
+    PANE_PARTS,
     Bets,
     Flags,
     Indices,
@@ -41,8 +41,8 @@ REPLICA_SHARES: Final = 5
 """Shares of a column that are watched in every replica."""
 TELLING_SHARES: Final = 3
 """Shares of a column of which dependence is learned from live panes."""
-REPLICA_GAINS: Final = (0.06, 0.3)
-REPLICA_PANE_GAINS: Final = (0.2, 0.8)
+REPLICA_AHEAD: Final = (0.05, 0.25)
+REPLICA_PANE_PARTS: Final = (0.2, 0.8)
 MANY: Final = 10.0
 """phi from which a pane is one bet, if its rows depend on each other but panes hardly do."""
 DEPENDENT: Final = 2.0
@@ -135,8 +135,8 @@ class Bank:
         The detectors.
     places
         The sides of all of them.
-    gains
-        Alternatives, shape `(n_sides, n_gains)`.
+    ahead
+        Alternatives, as `bets_of` wants them, shape `(n_sides, n_gains)`.
     tolerance, least, bound
         What is tolerated, the smallest null, and the largest share that the envelope shows (NaN:
         compare with the baseline), shape `(n_sides,)`.
@@ -152,7 +152,7 @@ class Bank:
 
     families: tuple[Family, ...]
     places: Places
-    gains: Floats
+    ahead: Floats
     tolerance: Floats
     least: Floats
     bound: Floats
@@ -170,7 +170,7 @@ class Bank:
         """Return the bets against a baseline's shares, shape `(n_shares,)`, and their radii."""
         near = self.places.toward(base) + radius[self.places.owner]
         null = np.where(self.enveloping, self.bound, near) + self.tolerance
-        return bets_of(np.maximum(null, self.least), self.gains, self.means)
+        return bets_of(np.maximum(null, self.least), self.ahead, self.means)
 
     def by_level(self, means: Floats) -> dict[Level, Floats]:
         """Return weighted evidence by severity, shape `(…, n_columns)`.
@@ -210,7 +210,7 @@ def column_bank(
         weight[number] = 1 / (parts + (enveloped if severest else np.zeros(columns.number)))
         if family.enveloping:
             weight[number] *= enveloped
-    return _bank(columns, families, shares, weight, alarm, (GAINS, PANE_GAINS))
+    return _bank(columns, families, shares, weight, alarm, (AHEAD, PANE_PARTS))
 
 
 def replica_bank(
@@ -230,7 +230,7 @@ def replica_bank(
     """
     families = [Family(level, allowed, enveloping=False) for level, allowed in tolerance.items()]
     shares = [_few(columns, number) for number in range(columns.number)]
-    return _bank(columns, families, shares, weight, alarm, (REPLICA_GAINS, REPLICA_PANE_GAINS))
+    return _bank(columns, families, shares, weight, alarm, (REPLICA_AHEAD, REPLICA_PANE_PARTS))
 
 
 def _bank(
@@ -239,7 +239,7 @@ def _bank(
     shares: Sequence[Indices],
     weight: Floats,
     alarm: Mapping[Level, float],
-    gains: tuple[Sequence[float], Sequence[float]],
+    ahead: tuple[Sequence[float], Sequence[float]],
 ) -> Bank:
     share = np.concatenate([np.zeros(0, np.int64), *shares])
     owner = np.repeat(np.arange(columns.number), [each.size for each in shares])
@@ -262,9 +262,9 @@ def _bank(
     places = places_of(share[kept], upward[kept], owner, of_group, groups)
     limit = np.repeat([alarm[family.level] for family in families], columns.number)
     reach = limit / np.where(weight > 0, weight, 1.0).ravel()
-    most = levels_of(places, reach * HEADROOM, len(gains[0]))
+    most = levels_of(places, reach * HEADROOM, len(ahead[0]))
     # A few bets together may be notable while each of them alone is not.
-    loud = levels_of(places, reach / (4 * RETURN_FACTOR), len(gains[0]))
+    loud = levels_of(places, reach / (4 * RETURN_FACTOR), len(ahead[0]))
     means = columns.as_means()[owner]
     outer = np.concatenate([np.zeros(0), *bound])
     means &= np.isnan(outer)
@@ -272,7 +272,7 @@ def _bank(
     return Bank(
         families=tuple(families),
         places=places,
-        gains=np.where(means[:, None], gains[1], gains[0]),
+        ahead=np.where(means[:, None], ahead[1], ahead[0]),
         tolerance=np.concatenate([np.zeros(0), *allowed]),
         least=least[owner],
         bound=outer,

@@ -295,7 +295,7 @@ def _calmed(bank: Bank, state: State, calm: Sums, back: Floats) -> tuple[State, 
 
 
 def _nothing(bank: Bank, columns: int) -> Kept:
-    return Kept(nothing_seen(bank.places, bank.gains.shape[1]), np.zeros(columns, np.float16))
+    return Kept(nothing_seen(bank.places, bank.ahead.shape[1]), np.zeros(columns, np.float16))
 
 
 def _packed(kept: Kept) -> bytes:
@@ -304,7 +304,7 @@ def _packed(kept: Kept) -> bytes:
 
 
 def _unpacked(bank: Bank, columns: int, payload: bytes) -> Kept | None:
-    shape = (bank.places.size, bank.gains.shape[1])
+    shape = (bank.places.size, bank.ahead.shape[1])
     plain = unpack(payload, 1 + 2 * columns + shape[0] * shape[1])
     if plain is None:
         return None

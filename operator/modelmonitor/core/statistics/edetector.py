@@ -32,12 +32,15 @@ State = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
-GAINS: Final = (0.03, 0.12, 0.48)
-"""Alternatives, as parts of the way from the null m to 1. A bet of d against a truth of t (both
-counted from m) gains 1 - (1 - d/t)^2 of what the best one would: 64 % at worst between alternatives
-a factor 4 apart."""
-PANE_GAINS: Final = (0.1, 0.3, 0.9)
-"""The same of bets on a pane's mean, which varies less than a row: larger bets pay sooner."""
+AHEAD: Final = (0.015, 0.06, 0.24)
+"""Alternatives: how far from the null. A bet of d against a truth of t (both counted from m) gains
+1 - (1 - d/t)^2 of what the best one would: 64 % at worst between alternatives a factor 4 apart, and
+so down to shifts of 0.01 beyond the null."""
+PARTS: Final = (0.3, 0.8)
+"""No alternative is further than a part of the way to 1: the nearest and the furthest."""
+PANE_PARTS: Final = (0.1, 0.3, 0.9)
+"""Alternatives of bets on a pane's mean, as parts of the way from the null to 1. It varies less
+than a row: larger bets pay sooner."""
 LARGEST_NULL: Final = 0.98
 """A side whose null allows more than this can hardly be left; nothing is bet on it."""
 STEP: Final = 1 / 7
@@ -137,21 +140,24 @@ class Bets:
     means: Indices
 
 
-def bets_of(null: Floats, gains: Floats, means: Flags) -> Bets:
+def bets_of(null: Floats, ahead: Floats, means: Flags) -> Bets:
     """Return the bets against some nulls.
 
     Parameters
     ----------
     null
         Above 0, shape `(n_sides,)`; above `LARGEST_NULL` nothing is bet.
-    gains
-        Parts of the way from the null to 1, shape `(n_sides, n_gains)`.
+    ahead
+        Alternatives, as `AHEAD`, or as `PANE_PARTS` where a side bets on the mean of a pane, shape
+        `(n_sides, n_gains)`.
     means
         Sides that bet on the mean of a pane, shape `(n_sides,)`.
     """
     live = null <= LARGEST_NULL
     m = np.minimum(null, LARGEST_NULL)[:, None]
-    q = m + gains * (1 - m)
+    way = 1 - m
+    most = np.linspace(*PARTS, ahead.shape[1]) * way
+    q = m + np.where(means[:, None], ahead * way, np.minimum(ahead, most))
     return Bets(
         null=m[:, 0],
         goal=q,
