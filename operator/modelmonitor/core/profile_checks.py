@@ -48,7 +48,9 @@ def check_column(column: ColumnProfile) -> None:
     }.get(column.kind, 0)
     if len(column.cells) != expected:
         raise InvalidProfileError(f"{where}.cells: must be {expected} counts")
-    check_counts([column.rows, column.missing, sum(column.cells), *column.cells], where)
+    check_counts(
+        [column.rows, column.missing, column.empty or 0, sum(column.cells), *column.cells], where
+    )
     if not math.isfinite(column.phi) or column.phi < 1:
         raise InvalidProfileError(f"{where}.phi: must be at least 1")
     _check_origin(column, where)

@@ -116,7 +116,8 @@ def judge_constants(
         alike = len(values) == 1 and None not in values
         if alike and _is_news(column, rows[column.name], len(watched), window):
             found.append(column.name)
-    text = f"{len(found)} columns have become constant{_list(found)}, over {samples} rows"
+    which = "1 column has" if len(found) == 1 else f"{len(found)} columns have"
+    text = f"{which} become constant{_list(found)}, over {samples} rows"
     findings = tuple(ColumnFinding(name, 1.0) for name in found)
     return judged(metric, Measurement(float(len(found)), samples, text, findings), window)
 
@@ -182,11 +183,11 @@ def judge_schema(metric: Metric, reference: Reference, window: Window) -> Verdic
         if names
     ]
     changed = [*gone, *retyped, *added]
-    text = f"{len(changed)} changes of the schema ({'; '.join(parts)})" if parts else "no change"
+    count = "1 change" if len(changed) == 1 else f"{len(changed)} changes"
+    which = f" ({'; '.join(parts)})" if parts else ""
+    text = f"{count} of the schema{which}, over {samples} rows"
     findings = tuple(ColumnFinding(name, 1.0) for name in changed)
-    measured = Measurement(
-        float(len(changed)), samples, f"schema: {text}, over {samples} rows", findings
-    )
+    measured = Measurement(float(len(changed)), samples, text, findings)
     return judged(metric, measured, window)
 
 
