@@ -41,8 +41,8 @@ DAY: Final = 86_400.0
 WEEK: Final = 7 * DAY
 INTERVALS: Final = (60.0, 300.0, 900.0, 3600.0)
 """Seconds of a tick: the shortest that times can tell, and that makes at most `MOST_TICKS`."""
-MOST_TICKS: Final = 6000
-"""Ticks that are replayed; each takes about a millisecond."""
+MOST_TICKS: Final = 3000
+"""Ticks that are replayed, give or take; each takes a millisecond or two."""
 LEAST_PARTS: Final = 3
 """Parts below which the others are no baseline."""
 OVER: Final = 0.01

@@ -64,7 +64,7 @@ class HourCounts:
         return self.shares * self.rows[:, None]
 
 
-def pack_hours(counts: Counts, budget: int) -> bytes | None:
+def pack_hours(counts: Counts, budget: int, pooled: Sequence[int] | None = None) -> bytes | None:
     """Return counts by hour of the week as bytes.
 
     Parameters
@@ -73,6 +73,9 @@ def pack_hours(counts: Counts, budget: int) -> bytes | None:
         Shape `(168, n_cells)`, whole numbers at least 0.
     budget
         Bytes that the result may have. The finest scale that fits is taken.
+    pooled
+        The counts over all hours that `unpack_hours` will be given, with as many rows; by default
+        the sums of `counts`, which they are wherever those are exact.
 
     Returns
     -------
@@ -82,11 +85,23 @@ def pack_hours(counts: Counts, budget: int) -> bytes | None:
     if counts.shape[1] > MOST_CELLS:
         return None
     rows = counts.sum(axis=1)
+    whole = counts.sum(axis=0) if pooled is None else np.array(pooled, np.int64)
     for most in MOST_SCALES:
-        packed = _packed(rows, _scaled(counts, rows, most), counts.sum(axis=0), most)
+        packed = _packed(rows, _scaled(counts, rows, most), whole, most)
         if len(packed) <= budget:
             return packed
     return None
+
+
+def added(one: HourCounts, other: HourCounts) -> Counts:
+    """Return the counts of two columns with the same cells together, shape `(168, n_cells)`.
+
+    Exact where neither was scaled; else whole rows nearest to the truth, as many in every hour.
+    """
+    bounds = np.rint(np.cumsum(one.counts + other.counts, axis=1)).astype(np.int64)
+    bounds[:, -1] = one.rows + other.rows
+    counts: Counts = np.diff(np.minimum(bounds, bounds[:, -1:]), axis=1, prepend=0)
+    return counts
 
 
 def unpack_hours(packed: bytes, pooled: Sequence[int]) -> HourCounts:
