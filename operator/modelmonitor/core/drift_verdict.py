@@ -275,7 +275,7 @@ def _basis(plan: DriftPlan, tick: Tick) -> str:
         return f"; compared with {_HOURS[wanted]}"
     widest = _HOURS[min(coarser, key=list(_HOURS).index)]
     if len(coarser) == len(plan.columns):
-        return f"; compared with {widest}, the baseline has too few rows of {_HOURS[wanted]}"
+        return f"; compared with {widest}: of {_HOURS[wanted]} the baseline has too few rows"
     return (
         f"; compared with {_HOURS[wanted]}, {len(coarser)} of {len(plan.columns)} columns with "
         f"{widest}: too few rows"

@@ -1,0 +1,133 @@
+"""What drift evidence promises, tried by simulation of a fleet of equal monitors."""
+
+import msgspec
+import numpy as np
+import pytest
+
+from modelmonitor.core.drift_counts import Seen
+from modelmonitor.core.drift_plan import DriftPlan, plan_of
+from modelmonitor.core.drift_state import begin, evidence_of, step
+from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
+from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.statistics.shares import Floats
+from modelmonitor.core.verdict import Level
+from tests.core.monitoring import drift, spec_of
+
+STREAMS = 400
+SPEC = spec_of(drift("0.05", "0.02"))
+SHARES = np.array([0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0])
+
+
+def numeric(**fields: object) -> ColumnProfile:
+    """Return a column of which the shares at the cuts are `SHARES`, of very many rows."""
+    built = build_profile({"x": np.arange(7.0)}).columns[0]
+    cells = (np.diff(SHARES, prepend=0.0, append=1.0) * 10**9).astype(int).tolist()
+    changes = {"cuts": np.arange(7.0).tolist(), "cells": cells, "rows": 10**9, **fields}
+    return msgspec.structs.replace(built, **changes)
+
+
+def fleet(column: ColumnProfile, number: int = STREAMS) -> DriftPlan:
+    """Return the plan of as many columns as there are streams, each judged as if it were alone."""
+    columns = [msgspec.structs.replace(column, name=f"c{place}") for place in range(number)]
+    profile = Profile(rows=column.rows, columns=columns, ordered=True)
+    metric = SPEC.metrics[0]
+    assert metric.drift is not None
+    return plan_of(profile, metric.drift, SPEC.drift, 60.0, 1)
+
+
+def counts(draw: np.random.Generator, shares: Floats, rows: int, batch: int = 1) -> Seen:
+    """Return a pane of every stream, whose rows come in batches of equal ones."""
+    chances = np.diff(shares, prepend=0.0, append=1.0)
+    cells = batch * draw.multinomial(rows // batch, chances, STREAMS)
+    hits = np.concatenate([np.zeros((STREAMS, 1)), np.cumsum(cells, axis=1)[:, :-1]], axis=1)
+    return Seen(hits.ravel(), cells.sum(axis=1).astype(np.float64))
+
+
+def as_far_as_tolerated(tolerance: float) -> Floats:
+    """Return shares that all moved by the tolerance, as far as there is room."""
+    moved = SHARES + tolerance
+    moved[[0, -1]] = 0.0, 1.0
+    return moved
+
+
+@pytest.mark.parametrize("rows", [20, 200, 2000])
+@pytest.mark.parametrize("level", list(Level))
+def test_evidence_grows_by_at_most_one_a_tick_at_the_edge_of_what_is_tolerated(
+    level: Level, rows: int
+) -> None:
+    draw = np.random.default_rng(rows)
+    plan = fleet(numeric())
+    shares = as_far_as_tolerated(plan.tolerance[level])
+    state, ticks = begin(plan), 60
+    for number in range(ticks):
+        pods = {f"p{place}": counts(draw, shares, rows // 4) for place in range(4)}
+        now = sum(pods.values(), Seen(np.zeros(plan.pooled.size), np.zeros(STREAMS)))
+        state = step(plan, state, now, pods, number * 60.0, 60.0)
+    found = evidence_of(plan, state)[level]
+    assert found.mean() <= ticks + 3 * found.std() / np.sqrt(STREAMS)
+    assert found.mean() > 0.2
+
+
+@pytest.mark.parametrize("batch", [1, 50])
+def test_rows_in_batches_are_believed_as_their_panes_are(batch: int) -> None:
+    draw = np.random.default_rng(7)
+    known = Envelope(seconds=60.0, phi=50.0, low=[0.0] * 7, high=[1.0] * 7)
+    plan = fleet(numeric(phi=50.0, envelopes=[known]))
+    assert plan.bank.means.any()
+    shares = as_far_as_tolerated(0.02)
+    state, ticks = begin(plan), 60
+    for number in range(ticks):
+        state = step(plan, state, counts(draw, shares, 1000, batch), {}, number * 60.0, 60.0)
+    found = evidence_of(plan, state)[Level.WARNING]
+    assert found.mean() <= ticks + 3 * found.std() / np.sqrt(STREAMS)
+
+
+def test_panes_that_depend_on_each_other_are_never_bet_on_one_by_one() -> None:
+    known = Envelope(seconds=60.0, phi=50.0, low=[0.0] * 7, high=[1.0] * 7)
+    assert not fleet(numeric(phi=500.0, envelopes=[known]), 1).bank.means.any()
+    assert not fleet(numeric(phi=50.0), 1).bank.means.any()
+    assert not fleet(numeric(phi=5.0, envelopes=[known]), 1).bank.means.any()
+
+
+def test_the_weights_of_a_columns_detectors_add_up_to_one() -> None:
+    known = Envelope(seconds=60.0, phi=4.0, low=[0.0] * 7, high=[1.0] * 7)
+    for column in (numeric(), numeric(phi=40.0, envelopes=[known])):
+        plan = fleet(column, 3)
+        own = plan.bank.by_level(np.ones(plan.bank.places.groups))
+        each = plan.replica_bank.by_level(np.ones(plan.replica_bank.places.groups))
+        for level in plan.tolerance:
+            assert own[level] + 8 * each[level] == pytest.approx(1.0)
+
+
+def test_a_shift_that_is_still_there_is_not_given_up() -> None:
+    draw = np.random.default_rng(3)
+    plan = fleet(numeric())
+    shares = as_far_as_tolerated(0.09)
+    state, lost, after = begin(plan), 0, np.zeros(STREAMS, bool)
+    for number in range(150):
+        before = evidence_of(plan, state)[Level.WARNING] >= plan.alarm[Level.WARNING]
+        state = step(plan, state, counts(draw, shares, 400), {}, number * 60.0, 60.0)
+        after = evidence_of(plan, state)[Level.WARNING] >= plan.alarm[Level.WARNING]
+        lost += int((before & ~after).sum())
+    assert after.mean() > 0.99
+    assert lost <= 150 * STREAMS / 100
+
+
+def test_a_shift_that_is_over_is_given_up_however_long_it_lasted() -> None:
+    draw = np.random.default_rng(4)
+    plan = fleet(numeric())
+    state = begin(plan)
+    for number in range(60):
+        shares = as_far_as_tolerated(0.15) if number < 50 else SHARES
+        state = step(plan, state, counts(draw, shares, 1000), {}, number * 60.0, 60.0)
+    found = evidence_of(plan, state)[Level.WARNING]
+    assert (found < plan.alarm[Level.WARNING] / 100).mean() > 0.99
+
+
+def test_equal_ticks_make_equal_evidence() -> None:
+    plan = fleet(numeric())
+    states = [begin(plan), begin(plan)]
+    for number in range(5):
+        now = counts(np.random.default_rng(number), SHARES, 100)
+        states = [step(plan, each, now, {}, number * 60.0, 60.0) for each in states]
+    assert np.array_equal(states[0].columns.state, states[1].columns.state)
