@@ -15,7 +15,7 @@ from modelmonitor.core.derived import Derivation
 from modelmonitor.core.profile import DerivedFrom, digest
 from modelmonitor.core.profile_additions import with_derived, with_moments
 from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths
+from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths, RowChecks
 from tests.core.monitoring import drift, spec_of
 
 ROOT, OTHER_ROOT = bytes(range(32)), bytes(32)
@@ -106,6 +106,44 @@ def test_rows_are_multiplied_where_a_metric_looks_at_them() -> None:
     for metric, views in ((drift(), []), (CORRELATION, [["x", "y"]])):
         told = configuration_for(spec_of(metric), "uid-1", 60.0, loaded, "a2V5")
         assert [view.columns for view in told.moments] == views
+
+
+def metric(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "threshold": {"operator": "GreaterThan", "critical": "7.5"}, **more}
+
+
+def test_collectors_are_told_what_metrics_ask_for_beside_cells() -> None:
+    loaded = with_length()
+    told = configuration_for(spec_of(drift()), "uid-1", 60.0, loaded, "a2V5")
+    assert told.checks == RowChecks()
+    assert not any(column.marks for column in told.columns)
+    statistics = [
+        {"column": "x", "of": "ShareAbove", "value": "3"},
+        {"column": "x", "of": "Quantile", "quantile": "0.9"},
+        {"column": "y", "of": "Mean"},
+    ]
+    share = {"operator": "GreaterThan", "critical": "0.5"}
+    inputs = {"columns": {"group": "Inputs"}}
+    spec = spec_of(
+        *(metric(f"s{n}", type="Statistic", statistic=each) for n, each in enumerate(statistics)),
+        metric("schema", type="DataQuality", dataQuality={"check": "SchemaChanges"}),
+        metric("same", type="DataQuality", dataQuality={"check": "ConstantColumns", **inputs}),
+        metric(
+            "again",
+            type="DataQuality",
+            dataQuality={"check": "DistinctRatio", "columns": {"names": ["y"]}},
+            threshold=share,
+        ),
+        metric(
+            "twice", type="DataQuality", dataQuality={"check": "DuplicateRatio"}, threshold=share
+        ),
+    )
+    told = configuration_for(spec, "uid-1", 60.0, loaded, "a2V5")
+    inputs_ = [column.name for column in loaded.profile.inputs]
+    assert told.checks == RowChecks(distinct=["y"], alike=inputs_, duplicates=True, names=True)
+    assert {column.name: column.marks for column in told.columns if column.marks} == {
+        "x": [3.0, 7.5]
+    }
 
 
 def test_joint_moments_that_the_baseline_lacks_are_told_with_their_command() -> None:

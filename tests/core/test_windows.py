@@ -70,6 +70,23 @@ def test_one_silent_tick_does_not_blind_a_long_window() -> None:
     assert judge(spec_of(errors(window="2m")), history[:16]).reason == "PartialObservation"
 
 
+def mean(**more: Any) -> dict[str, Any]:
+    return {
+        "type": "Statistic",
+        "statistic": {"column": "x", "of": "Mean"},
+        "threshold": {"operator": "GreaterThan", "critical": "1"},
+        **more,
+    }
+
+
+def stale(seconds: str) -> dict[str, Any]:
+    return {
+        "type": "DataQuality",
+        "dataQuality": {"check": "Staleness"},
+        "threshold": {"operator": "GreaterThan", "critical": seconds},
+    }
+
+
 @pytest.mark.parametrize(
     ("metrics", "seconds"),
     [
@@ -77,8 +94,21 @@ def test_one_silent_tick_does_not_blind_a_long_window() -> None:
         ([errors(window="24h"), errors(window="5m")], 86_400.0),
         ([errors(threshold={"minSamples": 2})], 3600.0),
         ([drift()], 3600.0),
+        ([mean(window="2h", compare={"to": "PreviousPeriod"})], 4 * 3600.0),
+        ([mean(window="2h", compare={"to": "PreviousPeriod", "offset": "20h"})], 22 * 3600.0),
+        ([mean(window="2h", compare={"to": "Baseline"})], 2 * 3600.0),
+        ([stale("900")], 900.0 + 2 * 60.0),
     ],
-    ids=["one tick", "longest window", "minSamples", "drift"],
+    ids=[
+        "one tick",
+        "longest window",
+        "minSamples",
+        "drift",
+        "the period before",
+        "an earlier period",
+        "the baseline",
+        "staleness",
+    ],
 )
 def test_lookback_is_what_the_longest_metric_needs(
     metrics: list[dict[str, Any]], seconds: float

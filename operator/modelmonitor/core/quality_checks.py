@@ -196,7 +196,8 @@ def _distinct(look: Look) -> Estimate | Refusal | None:
 
 NOT_IN_BASELINE: Final = Refusal(
     reason=NOT_COUNTED.reason,
-    message="the baseline does not tell how many texts are empty: build it anew",
+    message="the baseline does not tell how many texts are empty: build it anew from rows, or "
+    "compare with PreviousPeriod",
 )
 
 CHECKS: Final[Mapping[DataQualityCheck, ColumnCheck]] = {

@@ -121,6 +121,7 @@ def _column(column: ColumnProfile, parts: Parts, interval: float | None) -> Colu
         column,
         rows=sum(part.rows for _, part in parts),
         missing=sum(part.missing for _, part in parts),
+        empty=None,
         cells=[0] * len(column.cells),
         total=0.0,
         squares=0.0,

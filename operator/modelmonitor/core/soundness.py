@@ -6,6 +6,7 @@ from typing import Final
 
 from modelmonitor.core.moments import MAX_VIEWS
 from modelmonitor.core.novel import MAX_NOVEL_NAME
+from modelmonitor.core.numeric import LARGEST_SUMMED
 from modelmonitor.core.performance_profile import MAX_CLASSES, MAX_EDGES
 from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, MAX_NAME
 from modelmonitor.core.wire.pane import (
@@ -23,6 +24,9 @@ from modelmonitor.core.wire.pane import (
 
 LARGEST_COUNT: Final = 2**48
 """More than any replica counts in an interval; tens of thousands of panes add up without loss."""
+LARGEST_SUM: Final = LARGEST_SUMMED * LARGEST_COUNT
+LARGEST_SUM_OF_SQUARES: Final = LARGEST_SUMMED * LARGEST_SUM
+"""Beyond what so many of the largest numbers give that are added up at all."""
 LARGEST_BUCKET: Final = 2000
 """Latency buckets beyond this are longer than any connection lasts: 10**17 seconds."""
 MAX_KEYS: Final = 4096
@@ -112,19 +116,20 @@ def _is_sound_column(counts: ColumnCounts) -> bool:
         len(counts.cells) <= max(MAX_CUTS, MAX_CATEGORIES) + 1
         and _are_counts(counts.cells)
         and _are_counts((*numbers, counts.below, counts.above, counts.unknown))
-        and math.isfinite(counts.total)
-        and math.isfinite(counts.squares)
+        and abs(counts.total) <= LARGEST_SUM
+        and abs(counts.squares) <= LARGEST_SUM_OF_SQUARES
         and len(counts.sketch) <= MAX_SKETCH
         and len(counts.distinct) <= MAX_SKETCH
         and _are_sound_names(counts.novel)
         and _are_counts((counts.empty or 0,))
         and len(counts.marks) <= MAX_MARKS
-        and all(_is_sound_mark(each) for each in counts.marks)
+        and all(_is_sound_mark(each, sum(counts.cells)) for each in counts.marks)
     )
 
 
-def _is_sound_mark(mark: MarkCounts) -> bool:
-    return math.isfinite(mark.value) and _are_counts((mark.below, mark.at))
+def _is_sound_mark(mark: MarkCounts, values: int) -> bool:
+    counts = (mark.below, mark.at, values - mark.below - mark.at)
+    return math.isfinite(mark.value) and _are_counts(counts)
 
 
 def _are_sound_scores(counts: ScoreCounts) -> bool:

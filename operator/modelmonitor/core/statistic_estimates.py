@@ -28,6 +28,9 @@ LEAST_CUTS: Final = 4
 """Cuts from which on cells tell how heavy the tails are."""
 EXPONENTIAL_KURTOSIS: Final = 9.0
 """Taken where they do not; a normal distribution has 3."""
+MOST_DEVIATIONS: Final = 1e6
+"""How far a cut may be from the mean: of values far from all cuts, cells tell nothing."""
+_LARGEST_LOGARITHM: Final = 300.0
 _ROUNDING: Final = 4 * float(np.finfo(np.float64).eps)
 """Of a variance that is a difference of squares, as a share of them."""
 _CLOSE: Final = 1e-12
@@ -142,13 +145,13 @@ def standard_deviation(sample: Sample, options: StatisticOptions) -> Estimate:
     value = math.sqrt(variance)
     if variance <= rounding:
         return Estimate(value, 0.0, math.sqrt(variance + rounding))
-    fourth = max(_fourth_moment(sample, variance), variance**2)
-    spread = Z * math.sqrt((fourth / variance**2 - 1) / (4 * independent))
-    spread = max(spread, Z * math.sqrt(1 / (2 * independent * independent)))
+    # With cells that are all alike the moment says nothing; the square of a chi-square remains.
+    spread = Z * math.sqrt(max(_kurtosis(sample, value) - 1, 2 / independent) / (4 * independent))
+    factor = math.exp(min(spread, _LARGEST_LOGARITHM))
     return Estimate(
         value,
-        math.sqrt(variance - rounding) * math.exp(-spread),
-        math.sqrt(variance + rounding) * math.exp(spread),
+        math.sqrt(variance - rounding) / factor,
+        math.sqrt(variance + rounding) * factor,
     )
 
 
@@ -237,21 +240,22 @@ def _variance(sample: Sample) -> tuple[float, float]:
     return max(0.0, square - value * value), _ROUNDING * max(square, value * value)
 
 
-def _fourth_moment(sample: Sample, variance: float) -> float:
-    """Return the fourth central moment, as the cells and the variance tell it.
+def _kurtosis(sample: Sample, deviation: float) -> float:
+    """Return the fourth central moment in standard deviations, as the cells tell it.
 
     Values of inner cells are taken to be in their middle. Those of the outermost cells, whose
     middle says little, have an exponential distribution from the inner edge on, as long as the
     cell is wide; how long makes the variance what it is.
     """
-    cuts = np.asarray(sample.column.cuts) - sample.total / sample.finite
-    if cuts.size < LEAST_CUTS:
-        return EXPONENTIAL_KURTOSIS * variance**2
+    centre = sample.total / sample.finite
+    cuts = (np.asarray(sample.column.cuts) - centre) / deviation
+    if cuts.size < LEAST_CUTS or float(np.abs(cuts).max()) > MOST_DEVIATIONS:
+        return EXPONENTIAL_KURTOSIS
     middles, inner = (cuts[2:-1] + cuts[1:-2]) / 2, sample.cells[2:-2]
     rows = np.array([sample.cells[:2].sum(), sample.cells[-2:].sum()])
     edges = np.array([-cuts[1], cuts[-2]])
     widths = np.array([cuts[1] - cuts[0], cuts[-1] - cuts[-2]])
-    left = variance * sample.finite - float((inner * middles**2).sum())
+    left = sample.finite - float((inner * middles**2).sum())
     square, linear = 2 * float((rows * widths**2).sum()), 2 * float((rows * edges * widths).sum())
     root = linear**2 + 4 * square * (left - float((rows * edges**2).sum()))
     scale = max(0.0, (math.sqrt(max(0.0, root)) - linear) / (2 * square)) if square else 0.0

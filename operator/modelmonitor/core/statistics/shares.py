@@ -67,10 +67,11 @@ def wilson(hits: float, rows: float, z: float) -> tuple[float, float]:
     ----------
     hits, rows
         What was counted; of dependent rows, divided by how many of them are worth one. `rows` is
-        more than 0.
+        more than 0; hits beyond it, of a pod that lies, are all of it.
     z
         Standard deviations.
     """
+    hits = min(hits, rows)
     share, part = hits / rows, z * z / rows
     middle = (share + part / 2) / (1 + part)
     spread = z * math.sqrt(share * (1 - share) / rows + part / (4 * rows)) / (1 + part)
