@@ -308,6 +308,61 @@ def test_what_was_built_looks_as_in_the_golden_file(
     golden("cli/baseline-build.txt", screen.text.replace(f"{tmp_path}/", "").encode())
 
 
+def seasonal(folder: Path) -> Path:
+    """Return rows of four weeks, of which `temp` follows the clock of Berlin."""
+    draw = np.random.default_rng(0)
+    times = np.sort(draw.integers(0, 28 * 86_400, 6000)) + 1_767_600_000
+    temp = draw.standard_normal(times.size) + 2 * np.sin((times % 86_400) * 2 * np.pi / 86_400)
+    table = pa.table(
+        {
+            "temp": temp,
+            "carrier": draw.choice(["AA", "B6"], times.size),
+            "predicted": draw.integers(0, 2, times.size),
+            "at": pa.array(times * 10**6, pa.timestamp("us", "UTC")),
+        }
+    )
+    path = folder / "seasonal.parquet"
+    parquet.write_table(table, path)
+    return path
+
+
+def test_columns_that_follow_the_clock_are_counted_by_hour(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    profile = build(seasonal(tmp_path), "--time", "at", "--time-zone", "Europe/Berlin")
+    assert (profile.seasonality, profile.timeZone) == ("HourOfDay", "Europe/Berlin")
+    assert [each.hours is not None for each in profile.columns] == [True, False, False]
+    assert profile.expectedAlarms is not None
+    assert profile.expectedAlarms.critical == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Seasonality HourOfDay, by the clock of Europe/Berlin" in told
+    assert "Rows per cell: all hours 6,000; hour of the day " in told
+    assert "0 Critical and 0 Warning a week" in told
+
+
+def test_hours_are_not_counted_where_that_is_not_wanted(tmp_path: Path) -> None:
+    profile = build(seasonal(tmp_path), "--time", "at", "--seasonality", "None")
+    assert profile.seasonality == "None"
+    assert all(each.hours is None for each in profile.columns)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--time", "at", "--seasonality", "Yearly"], "write None, HourOfDay, HourOfWeek"),
+        (["--time", "at", "--time-zone", "Middle/Earth"], "there is no such time zone"),
+        (["--seasonality", "HourOfDay"], "needs the rows' times: name --time"),
+    ],
+)
+def test_hours_that_cannot_be_counted_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str], words: str
+) -> None:
+    data, output = str(seasonal(tmp_path)), str(tmp_path / "profile.json")
+    given = ["baseline", "build", "--data", data, "--prediction", "predicted", "-o", output, *more]
+    assert not ended_well(given)
+    assert words in " ".join(capsys.readouterr().err.split())
+
+
 def test_weaknesses_of_a_baseline_are_told() -> None:
     screen = Screen()
 
