@@ -59,6 +59,16 @@ def test_one_bad_replica_of_four_is_found_and_named(profile: Profile) -> None:
     assert [finding.column for finding in found.findings] == ["age"]
 
 
+def test_replicas_that_are_meant_to_differ_are_judged_together(profile: Profile) -> None:
+    service = Service(profile, 4)
+    together = {**BOTH["drift"], "replicas": "Together"}
+    service.monitor.spec = spec_of({**BOTH, "drift": together})
+    for _ in range(20):
+        assert service.see({service.names[0]: 1.5, service.names[1]: -1.5}).level is None
+    assert service.monitor.evidence is not None
+    assert set(service.monitor.evidence.metrics["drift"].states) == {"columns"}
+
+
 def test_where_all_replicas_move_none_is_named(profile: Profile) -> None:
     service = Service(profile, 4)
     for _ in range(5):

@@ -261,7 +261,8 @@ def _bank(
     of_group = np.concatenate([np.zeros(0, np.int64), *group])
     places = places_of(share[kept], upward[kept], owner, of_group, groups)
     limit = np.repeat([alarm[family.level] for family in families], columns.number)
-    reach = limit / np.where(weight > 0, weight, 1.0).ravel()
+    weighed = weight[: len(families)]
+    reach = limit / np.where(weighed > 0, weighed, 1.0).ravel()
     most = levels_of(places, reach * HEADROOM, len(ahead[0]))
     # A few bets together may be notable while each of them alone is not.
     loud = levels_of(places, reach / (4 * RETURN_FACTOR), len(ahead[0]))
@@ -277,7 +278,7 @@ def _bank(
         least=least[owner],
         bound=outer,
         means=means,
-        weight=weight,
+        weight=weighed,
         ceiling=most,
         loud=np.maximum(loud, 1.0).astype(np.uint8),
     )

@@ -18,7 +18,7 @@ import numpy as np
 
 from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
 from modelmonitor.api.v1alpha1.baseline import Seasonality
-from modelmonitor.api.v1alpha1.metric_options import DriftOptions
+from modelmonitor.api.v1alpha1.metric_options import DriftOptions, ReplicaView
 from modelmonitor.api.v1alpha1.spec import DriftBudget
 from modelmonitor.core.drift_bank import (
     Bank,
@@ -245,7 +245,8 @@ def plan_of(
         pooled=np.concatenate([np.zeros(0), *pooled]),
         envelopes=[envelope_for(each, interval) for each in mine],
     )
-    bank = column_bank(laid, tolerance, alarm, parts=2)
+    each = options.replicas is ReplicaView.EACH
+    bank = column_bank(laid, tolerance, alarm, parts=1 + each)
     share = bank.weight[: len(tolerance)] / REPLICAS
     return DriftPlan(
         columns=mine,
@@ -253,7 +254,7 @@ def plan_of(
         tolerance=tolerance,
         alarm=alarm,
         bank=bank,
-        replica_bank=replica_bank(laid, tolerance, alarm, share),
+        replica_bank=replica_bank(laid, tolerance if each else {}, alarm, share),
         pooled=laid.pooled,
         starts=laid.starts,
         sizes=sizes,

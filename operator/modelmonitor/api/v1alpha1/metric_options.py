@@ -126,6 +126,13 @@ class CompareAs(StrEnum):
     RELATIVE_CHANGE = "RelativeChange"
 
 
+class ReplicaView(StrEnum):
+    """Whether replicas are also judged on their own."""
+
+    EACH = "Each"
+    TOGETHER = "Together"
+
+
 class ColumnSelector(ApiModel):
     """Columns of the baseline profile: a group, or names; exactly one of them."""
 
@@ -232,6 +239,12 @@ class DriftOptions(ApiModel):
 
     columns: ColumnSelector = Field(description="Which columns are watched.")
     tolerance: DriftTolerance = Field(description="The shift that is tolerated, by severity.")
+    replicas: ReplicaView = Field(
+        default=ReplicaView.EACH,
+        description="Each: the rows of every replica are also judged on their own, so that one bad "
+        "replica is found and named; Together: only all rows, for services whose replicas are "
+        "meant to see different traffic.",
+    )
 
 
 class DistanceOptions(ApiModel):
