@@ -31,7 +31,7 @@ from modelmonitor.collector.protocols.kserve_v1 import KServeV1Decoder
 from modelmonitor.collector.protocols.mlflow import MLflowDecoder
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
 from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
-from modelmonitor.core.statistics.distinct import FINE, estimate, merged
+from modelmonitor.core.statistics.distinct import FINE, estimate, merged, relative_error
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,
@@ -53,18 +53,57 @@ def distinct(watcher: DistinctWatcher | DuplicateWatcher, name: str = "x") -> tu
     [
         ([["a", "b", "a"], ["b", None]], 4, 2),
         ([[1, 1.0, True, "1", None, float("nan")]], 4, 2),  # 1 is 1.0 and "1", but not true
-        ([np.array([1.0, 2.0, 2.0, np.nan])], 3, 2),
         ([[[1], {"a": 2}, "x"]], 1, 1),
         ([[]], 0, 0),
     ],
 )
 def test_different_values_are_counted(batches: list[Any], values: int, different: int) -> None:
-    watcher = DistinctWatcher("x", 0, KEY)
+    watcher = DistinctWatcher("x", 0, ColumnKind.CATEGORICAL, KEY)
     for batch in batches:
         watcher.add([batch], len(batch))
     counted, found = distinct(watcher)
     assert counted == values
     assert found == pytest.approx(different, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("batches", "values", "different"),
+    [
+        ([np.array([1.0, 2.0, 2.0, np.nan]), [2, None, "2"]], 4, 2),
+        ([[0.0, -0.0, True, 1]], 4, 2),
+        ([[float("inf"), 10**400]], 2, 1),
+        ([[]], 0, 0),
+    ],
+)
+def test_different_numbers_are_counted(batches: list[Any], values: int, different: int) -> None:
+    watcher = DistinctWatcher("x", 0, ColumnKind.NUMERIC, KEY)
+    for batch in batches:
+        watcher.add([batch], len(batch))
+    counted, found = distinct(watcher)
+    assert counted == values
+    assert found == pytest.approx(different, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [10, 1000, 30_000])
+@pytest.mark.parametrize("numbers", ["close together", "whole", "far apart"])
+def test_any_numbers_are_told_apart(size: int, numbers: str) -> None:
+    values = {
+        "close together": 1 + np.arange(size) * 2.0**-40,
+        "whole": np.arange(size, dtype=np.float64),
+        "far apart": np.random.default_rng(0).normal(size=size),
+    }[numbers]
+    watcher = DistinctWatcher("x", 0, ColumnKind.NUMERIC, KEY)
+    watcher.add([values], size)
+    assert distinct(watcher)[1] == pytest.approx(size, rel=4 * relative_error(size, FINE))
+
+
+def test_with_another_key_numbers_are_others() -> None:
+    sketches = set()
+    for key in (KEY, b"another", b""):
+        watcher = DistinctWatcher("x", 0, ColumnKind.NUMERIC, key)
+        watcher.add([[1.0, 2.0, 3.0]], 3)
+        sketches.add(watcher.parts()["distinct"]["x"].sketch)
+    assert len(sketches) == 3
 
 
 @pytest.mark.parametrize(
@@ -135,7 +174,11 @@ json_values = st.recursive(
 @given(values=st.lists(json_values, max_size=20))
 @steady
 def test_whatever_json_brings_is_watched(values: list[Any]) -> None:
-    for watcher in (DistinctWatcher("x", 0, KEY), AlikeWatcher("x", 0, KEY), DuplicateWatcher(KEY)):
+    for watcher in (
+        DistinctWatcher("x", 0, ColumnKind.CATEGORICAL, KEY),
+        AlikeWatcher("x", 0, KEY),
+        DuplicateWatcher(KEY),
+    ):
         watcher.add([values], len(values))
         assert watcher.parts()
 

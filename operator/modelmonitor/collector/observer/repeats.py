@@ -1,12 +1,12 @@
 """Values that come again: how many differ, columns of one value only, and rows that are repeated.
 
-Only keyed hashes are kept. Each of these costs about a microsecond a value or row, so that they
-are counted only where a metric asks for them.
+Only keyed hashes are kept. Of text and categories, and of whole rows, they cost microseconds each,
+so that they are counted only where a metric asks for them.
 """
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -14,9 +14,14 @@ import numpy as np
 from modelmonitor.core.categories import category_text, tally
 from modelmonitor.core.columns import Values
 from modelmonitor.core.novel import hash_key, hashed
+from modelmonitor.core.numeric import to_numbers
+from modelmonitor.core.profile import ColumnKind
 from modelmonitor.core.statistics.distinct import FINE_LOG2, DistinctCounter
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import ROWS, DistinctCounts
+
+_COMPARED: Final = frozenset({float, int, str, bool})
+"""Types whose equal values have equal texts."""
 
 
 class DistinctWatcher:
@@ -26,18 +31,27 @@ class DistinctWatcher:
     ----------
     name, place
         Of the column, and where it stands.
+    kind
+        Of a numeric column, what is no number is no value.
     key
         Of the hashes.
     """
 
-    def __init__(self, name: str, place: int, key: bytes) -> None:
+    def __init__(self, name: str, place: int, kind: ColumnKind, key: bytes) -> None:
         self._name, self._place = name, place
+        self._numeric = kind is ColumnKind.NUMERIC
         self._counter = DistinctCounter(key, FINE_LOG2)
         self._values = 0
 
     def add(self, columns: Sequence[Values], rows: int) -> None:
         """Take a batch of rows."""
         del rows
+        if self._numeric:
+            floats = to_numbers(columns[self._place]).floats
+            present = floats[~np.isnan(floats)]
+            self._values += present.size
+            self._counter.add_numbers(present)
+            return
         for value, times in tally(columns[self._place]):
             text = _text_of(value)
             if text is not None:
@@ -74,9 +88,12 @@ class AlikeWatcher:
         if self._varies:
             return
         if isinstance(values, np.ndarray):
-            values = np.unique(values)
-        for value, _ in tally(values):
-            text = _text_of(value)
+            values = values.tolist()
+        last: Any = None
+        for value in values:
+            if type(value) in _COMPARED and type(value) is type(last) and value == last:
+                continue
+            last, text = value, _text_of(value)
             if text is None:
                 continue
             if self._only is not None and text != self._only:
@@ -132,8 +149,13 @@ def repeat_watchers(
     """Return what looks at the columns of these names, as far as the configuration asks."""
     key, checks = hash_key(configuration), configuration.checks
     places = {name: place for place, name in enumerate(names)}
+    kinds = {column.name: column.kind for column in configuration.columns}
     return [
-        *(DistinctWatcher(name, places[name], key) for name in checks.distinct if name in places),
+        *(
+            DistinctWatcher(name, places[name], kinds[name], key)
+            for name in checks.distinct
+            if name in places
+        ),
         *(AlikeWatcher(name, places[name], key) for name in checks.alike if name in places),
     ]
 

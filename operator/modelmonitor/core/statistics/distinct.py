@@ -29,6 +29,10 @@ _MOST: Final = 2.0**64
 """Texts that have different hashes."""
 _MOST_WAITING: Final = 4096 * _HASH_BYTES
 
+_HALVES: Final = np.array([0x9E3779B97F4A7C15, 0xD1B54A32D192ED03], np.uint64)
+"""Tell the two parts of a key apart."""
+
+Floats = NDArray[np.float64]
 Registers = NDArray[np.uint8]
 
 
@@ -61,6 +65,17 @@ class DistinctCounter:
         if len(self._waiting) >= _MOST_WAITING:
             self._count_waiting()
 
+    def add_numbers(self, numbers: Floats) -> None:
+        """Count numbers, shape (n,), none of them NaN; they are never taken for equal to a text.
+
+        Hashing them one by one would cost a hundred times as much. Steele, Lea and Flood, 2014,
+        "Fast splittable pseudorandom number generators", figure 14, twice, between parts of the
+        key: no cipher, but of a number no more than its rank among thousands remains.
+        """
+        bits = (numbers + 0.0).view(np.uint64)  # -0.0 is 0.0
+        first, second = np.frombuffer(self._hash.digest() * 2, "<u8") ^ _HALVES
+        self._count(_mixed(_mixed(bits ^ first) ^ second))
+
     def sketch(self) -> bytes:
         """Return the sketch as it travels; empty if nothing was counted."""
         self._count_waiting()
@@ -71,11 +86,20 @@ class DistinctCounter:
             return
         hashes = np.frombuffer(bytes(self._waiting), "<u8")
         self._waiting.clear()
+        self._count(hashes)
+
+    def _count(self, hashes: NDArray[np.uint64]) -> None:
         register = (hashes >> np.uint64(_HASH_BITS - self._log2)).astype(np.int64)
         # The one below the shifted bits ends the zeros where the rest has none.
         rest = (hashes << np.uint64(self._log2)) | np.uint64(1 << (self._log2 - 1))
         leading = 64 - np.frexp(rest.astype(np.float64))[1]
         np.maximum.at(self._registers, register, (leading + 1).astype(np.uint8))
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return bits ^ (bits >> np.uint64(31))
 
 
 def merged(sketches: Iterable[bytes], size: int = REGISTERS) -> Registers:
