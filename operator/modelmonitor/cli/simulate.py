@@ -323,7 +323,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
         return None
     try:
         return ZoneInfo(name)
-    except (OSError, ValueError) as error:
+    except (KeyError, OSError, ValueError) as error:
         raise CommandError(
             f"{name} is no time zone: write for example Europe/Berlin or UTC"
         ) from error
