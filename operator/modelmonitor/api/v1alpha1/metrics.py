@@ -221,8 +221,9 @@ class Metric(ApiModel):
         return (self.type is MetricType.DRIFT) != (self.threshold is not None)
 
     @rule(
-        "!(self.type == 'ErrorRatio' || (self.type == 'DataQuality' && has(self.dataQuality)"
-        " && self.dataQuality.check.endsWith('Ratio')"
+        "!(self.type == 'ErrorRatio' || ((self.type == 'EstimatedPerformance'"
+        " || (self.type == 'DataQuality' && has(self.dataQuality)"
+        " && self.dataQuality.check.endsWith('Ratio')))"
         " && (!has(self.compare) || self.compare.__as__ == 'Difference')))"
         " || !has(self.threshold)"
         " || ((!has(self.threshold.warning) || double(self.threshold.warning) <= 1.0)"
@@ -358,7 +359,9 @@ class Metric(ApiModel):
         """Whether the value is a share, 0 to 1."""
         if self.type is MetricType.ERROR_RATIO:
             return True
-        share = self.data_quality is not None and self.data_quality.check.is_ratio
+        share = self.type is MetricType.ESTIMATED_PERFORMANCE or (
+            self.data_quality is not None and self.data_quality.check.is_ratio
+        )
         return share and (self.compare is None or self.compare.as_ is CompareAs.DIFFERENCE)
 
     @property
