@@ -2,10 +2,10 @@
 
 import pytest
 
-from modelmonitor.api.v1alpha1.baseline import ProductionBaseline
+from modelmonitor.api.v1alpha1.baseline import Baseline, ProductionBaseline
 from modelmonitor.api.v1alpha1.conditions import BaselineReason, VerdictReason
-from modelmonitor.core.comparator import Comparator, Made, standing
-from modelmonitor.core.history import HOUR, begin
+from modelmonitor.core.comparator import Comparator, Made, Progress, Standing, standing
+from modelmonitor.core.history import HOUR, Recording, begin
 from modelmonitor.core.production import DAY, Pending, Period, Unrecorded, period_of
 from modelmonitor.core.times import format_time, parse_time
 
@@ -14,6 +14,16 @@ BEGAN = parse_time("2026-03-02T07:00:00Z")
 
 def production(**fields: str) -> ProductionBaseline:
     return ProductionBaseline.model_validate({"configMap": {"name": "b"}, **fields})
+
+
+def said(
+    declared: ProductionBaseline,
+    recording: Recording | None,
+    comparator: Comparator | None,
+    now: float,
+) -> Standing:
+    baseline = Baseline.model_validate({"type": "Production", "production": declared.to_wire()})
+    return standing(baseline, Progress(recording, comparator), now)
 
 
 ROLLING = production(period="48h", offset="24h")
@@ -65,24 +75,24 @@ def test_a_fixed_period_from_before_the_recording_is_refused() -> None:
     began = parse_time("2026-03-03T01:00:00Z")
     found = period_of(FIXED, began, began)
     assert isinstance(found, Unrecorded)
-    said = standing(FIXED, begin("d", began), None, began)
-    assert said.reason is BaselineReason.PERIOD_NOT_RECORDED
-    assert format_time(began) in said.message
-    assert said.refusal.reason is VerdictReason.BASELINE_NOT_READY
+    refused = said(FIXED, begin("d", began), None, began)
+    assert refused.reason is BaselineReason.PERIOD_NOT_RECORDED
+    assert format_time(began) in refused.message
+    assert refused.refusal.reason is VerdictReason.BASELINE_NOT_READY
 
 
 def test_progress_is_said_in_hours() -> None:
-    said = standing(ROLLING, begin("d", BEGAN), None, BEGAN + 61 * HOUR)
-    assert (said.reason, said.message) == (
+    learning = said(ROLLING, begin("d", BEGAN), None, BEGAN + 61 * HOUR)
+    assert (learning.reason, learning.message) == (
         BaselineReason.LEARNING,
         "61 h of 72 h have been seen",
     )
-    assert said.refusal.reason is VerdictReason.WARMING_UP
-    assert standing(ROLLING, None, None, BEGAN).reason is BaselineReason.LEARNING
+    assert learning.refusal.reason is VerdictReason.WARMING_UP
+    assert said(ROLLING, None, None, BEGAN).reason is BaselineReason.LEARNING
 
 
 def test_a_period_with_too_few_rows_is_still_learning() -> None:
     made = Made(period=Period(BEGAN, BEGAN + 2 * DAY), rows=17)
-    said = standing(ROLLING, begin("d", BEGAN), Comparator(made, None), BEGAN + 3 * DAY)
-    assert said.reason is BaselineReason.LEARNING
-    assert "had 17 rows, 1000 are needed" in said.message
+    learning = said(ROLLING, begin("d", BEGAN), Comparator(made, None), BEGAN + 3 * DAY)
+    assert learning.reason is BaselineReason.LEARNING
+    assert "had 17 rows, 1000 are needed" in learning.message

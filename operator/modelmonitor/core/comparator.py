@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from modelmonitor.api.v1alpha1.baseline import ProductionBaseline
+from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.baseline import Baseline, ProductionBaseline
 from modelmonitor.api.v1alpha1.conditions import BaselineReason, VerdictReason
-from modelmonitor.core.history import Recording
+from modelmonitor.api.v1alpha1.learned import LearnedBaseline
+from modelmonitor.core.history import HOUR, Recording
 from modelmonitor.core.judging import Refusal
+from modelmonitor.core.learning import ROUNDS, Skeleton, rows_of_round
 from modelmonitor.core.production import Pending, Period, Unrecorded, period_of
 from modelmonitor.core.profile import Profile
 from modelmonitor.core.relearn import LEAST_ROWS
@@ -62,27 +65,83 @@ class Standing:
         return Refusal(reason, self.message)
 
 
-def standing(
-    production: ProductionBaseline,
-    recording: Recording | None,
-    comparator: Comparator | None,
-    now: float,
-) -> Standing:
-    """Return how a baseline of panes stands.
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far learning from panes is.
 
-    Parameters
+    Attributes
     ----------
-    production
-        As declared.
     recording
         What is recorded; None before the first tick.
     comparator
         What the last period became, if one is over.
+    skeleton
+        Of type Learned: the cells that were found; None before the first tick.
+    """
+
+    recording: Recording | None = None
+    comparator: Comparator | None = None
+    skeleton: Skeleton | None = None
+
+
+def of_panes(baseline: Baseline | None) -> bool:
+    """Return whether a baseline is made of panes."""
+    return baseline is not None and (
+        baseline.production is not None or baseline.learned is not None
+    )
+
+
+def standing(baseline: Baseline, progress: Progress, now: float) -> Standing:
+    """Return how a baseline of panes stands.
+
+    Parameters
+    ----------
+    baseline
+        As declared; of a type that is made of panes.
+    progress
+        How far it is.
     now
         Seconds since the epoch.
     """
+    recording, comparator = progress.recording, progress.comparator
     if recording is None:
         return Standing(BaselineReason.LEARNING, "learning from panes has not begun yet")
+    if comparator is not None and comparator.profile is not None:
+        made = comparator.made
+        return Standing(
+            BaselineReason.LOADED, f"{made.digest[:19]} from {made.rows} rows of {made.period}"
+        )
+    if baseline.production is not None:
+        return _of_production(baseline.production, recording, comparator, now)
+    if baseline.learned is not None and progress.skeleton is not None:
+        return _of_learning(baseline.learned, progress.skeleton, recording, now)
+    return Standing(BaselineReason.LEARNING, "learning from panes has not begun yet")
+
+
+def _of_learning(
+    learned: LearnedBaseline, skeleton: Skeleton, recording: Recording, now: float
+) -> Standing:
+    if skeleton.stage < ROUNDS:
+        return Standing(
+            BaselineReason.LEARNING,
+            f"cut points are being found: round {skeleton.stage + 1} of {ROUNDS}, "
+            f"{recording.rows} of {rows_of_round(learned)} rows",
+        )
+    hours = max(0, int((now - recording.began) / HOUR))
+    wanted = -(-parse_duration(learned.period) // HOUR)
+    return Standing(
+        BaselineReason.LEARNING,
+        f"{recording.rows} of {learned.min_rows} rows and {hours} h of {wanted:.0f} h have been "
+        "seen since cut points were found",
+    )
+
+
+def _of_production(
+    production: ProductionBaseline,
+    recording: Recording,
+    comparator: Comparator | None,
+    now: float,
+) -> Standing:
     period = period_of(production, recording.began, now)
     if isinstance(period, Unrecorded):
         return Standing(
@@ -97,11 +156,6 @@ def standing(
     if comparator is None:
         return Standing(BaselineReason.LEARNING, f"the baseline of {period} is being made")
     made = comparator.made
-    if comparator.profile is None:
-        return Standing(
-            BaselineReason.LEARNING,
-            f"{made.period} had {made.rows} rows, {LEAST_ROWS} are needed",
-        )
     return Standing(
-        BaselineReason.LOADED, f"{made.digest[:19]} from {made.rows} rows of {made.period}"
+        BaselineReason.LEARNING, f"{made.period} had {made.rows} rows, {LEAST_ROWS} are needed"
     )

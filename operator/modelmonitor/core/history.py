@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from modelmonitor.core.novel import most_frequent
 from modelmonitor.core.panes import ColumnTotals, columns_of, fits, in_cells_of, traffic_of
 from modelmonitor.core.profile import ColumnProfile, Profile
 from modelmonitor.core.rows import COUNTED
@@ -29,6 +30,8 @@ MOST_CELLS: Final = 8192
 25 numeric columns have 550 cells, and five weeks of them 12 MB."""
 MOST_ORIGINS: Final = 4
 """Revisions and baseline digests in one hour; of more, the first that came."""
+MOST_NAMED: Final = 256
+"""New values of a column in one hour; of more, the most frequent."""
 THOUSANDTHS: Final = 1000
 
 
@@ -60,6 +63,8 @@ class ColumnHour(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     total: float = 0.0
     squares: float = 0.0
     ticks: TickShares = TickShares()
+    novel: dict[str, int] = {}
+    """Values that the baseline does not list → rows; only while categories are learned."""
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,6 +99,10 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Start of the first hour that was recorded from its begin, seconds since the epoch."""
     hours: list[Hour] = []
     """Hours that take late panes, oldest first."""
+    rows: int = 0
+    """Rows of all panes, those of their fullest column."""
+    naming: bool = False
+    """New values are kept as well: categories are being learned."""
 
 
 def unrecordable(profile: Profile) -> str:
@@ -110,6 +119,11 @@ def unrecordable(profile: Profile) -> str:
 def begin(digest: str, now: float) -> Recording:
     """Return an empty recording; the hour that is running counts only if it has just begun."""
     return Recording(digest=digest, began=float(-(-now // HOUR) * HOUR))
+
+
+def begin_naming(digest: str, now: float) -> Recording:
+    """Return an empty recording that keeps new values, in which categories are found."""
+    return msgspec.structs.replace(begin(digest, now), naming=True)
 
 
 def hour_of(time: float) -> float:
@@ -210,9 +224,15 @@ def _added(
         )
         for column in profile.columns
     }
+    if recording.naming:
+        columns = {name: _named(each, totals.get(name)) for name, each in columns.items()}
     origins[name] = Origin(revision=name[0], digest=name[1], interval=name[2], columns=columns)
     hours[start] = Hour(start=start, origins=list(origins.values()))
-    return msgspec.structs.replace(recording, hours=[hours[each] for each in sorted(hours)])
+    return msgspec.structs.replace(
+        recording,
+        hours=[hours[each] for each in sorted(hours)],
+        rows=recording.rows + max((each.rows for each in totals.values()), default=0),
+    )
 
 
 def _column(
@@ -231,7 +251,18 @@ def _column(
         total=before.total + now.total,
         squares=before.squares + now.squares,
         ticks=_ticks(column, before.ticks, now, whole=whole),
+        novel=before.novel,
     )
+
+
+def _named(column: ColumnHour, now: ColumnTotals | None) -> ColumnHour:
+    """Return a column's hour with the new values of a block of rows."""
+    if now is None or not now.novel:
+        return column
+    found = dict(column.novel)
+    for name, rows in now.novel.items():
+        found[name] = found.get(name, 0) + rows
+    return msgspec.structs.replace(column, novel=most_frequent(found, MOST_NAMED))
 
 
 def _ticks(

@@ -13,6 +13,7 @@ from modelmonitor.api.v1alpha1.base import (
     parse_duration,
     parse_moment,
 )
+from modelmonitor.api.v1alpha1.learned import LearnedBaseline
 from modelmonitor.api.v1alpha1.rules import rule
 
 LEAST_PERIOD: Final = 24 * 3600.0
@@ -26,6 +27,7 @@ class BaselineType(StrEnum):
 
     CONFIG_MAP = "ConfigMap"
     PRODUCTION = "Production"
+    LEARNED = "Learned"
 
 
 class Seasonality(StrEnum):
@@ -64,8 +66,8 @@ class ProductionBaseline(ApiModel):
     from_: MomentString | None = Field(
         default=None,
         alias="from",
-        description="Begin of a fixed period, such as 2026-01-31T12:00:00Z; panes are kept from the "
-        "hour on in which the monitor got a baseline of this type.",
+        description="Begin of a fixed period, such as 2026-01-31T12:00:00Z; panes are kept "
+        "from the hour on in which the monitor got a baseline of this type.",
     )
     to: MomentString | None = Field(
         default=None,
@@ -130,6 +132,9 @@ class Baseline(ApiModel):
     production: ProductionBaseline | None = Field(
         default=None, description="Of type Production, required there."
     )
+    learned: LearnedBaseline | None = Field(
+        default=None, description="Of type Learned, required there."
+    )
     seasonality: Seasonality = Field(
         default=Seasonality.NONE,
         description="None: one baseline for all hours. HourOfDay, HourOfWeek: values that follow "
@@ -153,6 +158,14 @@ class Baseline(ApiModel):
     )
     def _production_fits_type(self) -> bool:
         return (self.type is BaselineType.PRODUCTION) == (self.production is not None)
+
+    @rule(
+        "(self.type == 'Learned') == has(self.learned)",
+        "learned belongs to type Learned and is required there",
+        at=".learned",
+    )
+    def _learned_fits_type(self) -> bool:
+        return (self.type is BaselineType.LEARNED) == (self.learned is not None)
 
     @property
     def profile_ref(self) -> ConfigMapRef | None:

@@ -232,6 +232,22 @@ class ModelMonitorSpec(ApiModel):
         return budget >= parse_duration(self.interval)
 
     @rule(
+        "!has(self.baseline) || !has(self.baseline.learned)"
+        " || (self.baseline.learned.inputs.all(c, c.kind != 'Categorical'"
+        " || c.name in self.collection.reveal)"
+        " && self.baseline.learned.outputs.all(c, c.kind != 'Categorical'"
+        " || c.name in self.collection.reveal))",
+        "collection.reveal must name the Categorical columns of baseline.learned: their values "
+        "stand in clear in what is learned",
+        at=".collection.reveal",
+    )
+    def _learned_categories_are_revealed(self) -> bool:
+        learned = None if self.baseline is None else self.baseline.learned
+        if learned is None:
+            return True
+        return learned.categorical.issubset(self.collection.reveal)
+
+    @rule(
         "!has(self.retraining)"
         " || self.retraining.when.metrics.all(n, self.metrics.exists(m, m.name == n))",
         "retraining.when.metrics must hold names of spec.metrics",

@@ -10,11 +10,13 @@ from typing import Final
 from modelmonitor.api.v1alpha1.base import parse_decimal
 from modelmonitor.api.v1alpha1.baseline import BaselineType, Seasonality
 from modelmonitor.api.v1alpha1.conditions import BaselineReason
+from modelmonitor.api.v1alpha1.learned import LearnedBaseline
 from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.core.asked import checks_for, marks_for
+from modelmonitor.core.learning import first_skeleton
 from modelmonitor.core.multivariate import view_of, views_for
 from modelmonitor.core.performance import wants_scores
 from modelmonitor.core.performance_scores import score_configuration
@@ -52,6 +54,12 @@ class Missing:
 
     reason: BaselineReason
     message: str
+
+
+def first_cells(learned: LearnedBaseline) -> Loaded:
+    """Return the profile by whose cells the first round of learning counts."""
+    profile = first_skeleton(learned)
+    return Loaded(profile, digest(profile))
 
 
 class Baselines:

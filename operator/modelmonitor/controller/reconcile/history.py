@@ -15,22 +15,41 @@ import asyncio
 import logging
 import math
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import msgspec
 
-from modelmonitor.api.v1alpha1.baseline import MOST_PERIOD
+from modelmonitor.api.v1alpha1.base import parse_duration
+from modelmonitor.api.v1alpha1.baseline import MOST_PERIOD, ProductionBaseline
 from modelmonitor.api.v1alpha1.conditions import BaselineReason, ConditionType
+from modelmonitor.api.v1alpha1.learned import LearnedBaseline
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.api.v1alpha1.status import BaselineStatus, ConditionStatus, LearnedStatus
 from modelmonitor.controller.gateways.store import ObjectStore
-from modelmonitor.controller.reconcile.baseline import Loaded
+from modelmonitor.controller.reconcile.baseline import Loaded, Missing, first_cells
 from modelmonitor.controller.reconcile.judging import Memory
 from modelmonitor.controller.reconcile.state import MonitorState
-from modelmonitor.core.comparator import Comparator, Made, standing
-from modelmonitor.core.history import HOUR, Hour, begin, closed, without
+from modelmonitor.core.comparator import Comparator, Made, of_panes, standing
+from modelmonitor.core.history import (
+    HOUR,
+    Hour,
+    Recording,
+    begin,
+    begin_naming,
+    closed,
+    hour_of,
+    without,
+)
+from modelmonitor.core.learning import (
+    ROUNDS,
+    Skeleton,
+    next_skeleton,
+    rows_of_round,
+    schema_of,
+    settled,
+)
 from modelmonitor.core.production import Period, period_of
 from modelmonitor.core.profile import Profile, canonical, digest
 from modelmonitor.core.relearn import LEAST_ROWS, Relearning, rows_in
@@ -87,9 +106,23 @@ async def prepare(store: ObjectStore, memory: Memory, subject: Subject, now: flo
         If the store does not answer; to judge by an older comparator would be a guess.
     """
     baseline, loaded = subject.spec.baseline, subject.loaded
-    production = None if baseline is None else baseline.production
-    if production is None or loaded is None:
-        memory.recording = memory.comparator = None
+    if loaded is None:
+        return  # what was learned is not lost with a ConfigMap that is missing for a while
+    if baseline is None or not of_panes(baseline):
+        memory.recording = memory.comparator = memory.skeleton = memory.cells = None
+    elif baseline.learned is not None:
+        await _learn(store, memory, subject.uid, baseline.learned, now)
+    elif baseline.production is not None:
+        memory.skeleton = memory.cells = None
+        await _follow(store, memory, subject, baseline.production, now)
+
+
+async def _follow(
+    store: ObjectStore, memory: Memory, subject: Subject, production: ProductionBaseline, now: float
+) -> None:
+    """Let the comparator be what the declared period was."""
+    loaded = subject.loaded
+    if loaded is None:
         return
     if memory.recording is None or memory.recording.digest != loaded.digest:
         memory.recording, memory.comparator = begin(loaded.digest, now), None
@@ -98,6 +131,66 @@ async def prepare(store: ObjectStore, memory: Memory, subject: Subject, now: flo
         memory.comparator = None
     elif memory.comparator is None or memory.comparator.made.period != period:
         memory.comparator = await _made(store, memory, subject.uid, loaded, period)
+
+
+async def _learn(
+    store: ObjectStore, memory: Memory, uid: str, learned: LearnedBaseline, now: float
+) -> None:
+    """Find cells for a learned baseline, round by round, and then its counts."""
+    schema = schema_of(learned)
+    if memory.skeleton is None or memory.cells is None or memory.skeleton.schema != schema:
+        memory.cells = first_cells(learned)
+        memory.skeleton = Skeleton(schema=schema, digest=memory.cells.digest)
+        memory.recording = memory.comparator = None
+    cells, stage = memory.cells, memory.skeleton.stage
+    if memory.recording is None or memory.recording.digest != cells.digest:
+        start = begin if stage >= ROUNDS else begin_naming
+        memory.recording, memory.comparator = start(cells.digest, now), None
+    period = Period(memory.recording.began, hour_of(now))
+    if memory.comparator is not None or not _is_enough(learned, memory.recording, stage, period):
+        return
+    if stage >= ROUNDS:
+        found = await _made(store, memory, uid, cells, period, finish=settled)
+        memory.comparator = found if found.made.rows >= learned.min_rows else None
+        return
+    hours = await _hours_of(store, uid, period, memory.recording.hours)
+    profile = next_skeleton(learned, cells.profile, cells.digest, hours, stage + 1)
+    memory.cells = Loaded(profile, digest(profile))
+    await store.put(_profile_name(uid, memory.cells.digest), canonical(profile))
+    memory.skeleton = Skeleton(schema=schema, stage=stage + 1, digest=memory.cells.digest)
+    start = begin if stage + 1 >= ROUNDS else begin_naming
+    memory.recording = start(memory.cells.digest, now)
+
+
+def _is_enough(learned: LearnedBaseline, recording: Recording, stage: int, period: Period) -> bool:
+    """Return whether a round of learning may be over; whole hours are looked at."""
+    if stage < ROUNDS:
+        return period.hours >= 1 and recording.rows >= rows_of_round(learned)
+    long = period.until - period.since >= parse_duration(learned.period)
+    return long and recording.rows >= learned.min_rows
+
+
+async def restore(store: ObjectStore, subject: Subject, memory: Memory, made: Made | None) -> None:
+    """Read what the memory of a checkpoint names only.
+
+    Raises
+    ------
+    TemporaryError
+        If the store does not answer.
+    """
+    memory.comparator = await stored_comparator(store, subject.uid, made)
+    baseline = subject.spec.baseline
+    if memory.skeleton is None or baseline is None or baseline.learned is None:
+        return
+    if memory.skeleton.stage == 0:
+        memory.cells = first_cells(baseline.learned)
+        return
+    payload = await store.get(_profile_name(subject.uid, memory.skeleton.digest))
+    if payload is None:
+        logger.warning("the cells that monitor %s had found are gone", subject.uid)
+        memory.skeleton = None
+        return
+    memory.cells = Loaded(_PROFILES.decode(payload), memory.skeleton.digest)
 
 
 async def stored_comparator(store: ObjectStore, uid: str, made: Made | None) -> Comparator | None:
@@ -140,12 +233,20 @@ async def put_away(store: ObjectStore, term: int, state: MonitorState) -> None:
     await store.delete([name for name in names if _start_of(name) < oldest])
 
 
+def baseline_in_force(
+    planned: Loaded | Missing | None, spec: ModelMonitorSpec, memory: Memory
+) -> Loaded | Missing | None:
+    """Return the profile by whose cells panes are counted: of a learned baseline, those found."""
+    learned = spec.baseline is not None and spec.baseline.learned is not None
+    return memory.cells if learned and memory.cells and isinstance(planned, Loaded) else planned
+
+
 def baseline_draft(subject: Subject, memory: Memory) -> ConditionDraft | None:
     """Return BaselineReady of a baseline that is made of panes, None of any other."""
-    baseline, loaded = subject.spec.baseline, subject.loaded
-    if baseline is None or baseline.production is None or loaded is None:
+    baseline = subject.spec.baseline
+    if baseline is None or not of_panes(baseline) or subject.loaded is None:
         return None
-    found = standing(baseline.production, memory.recording, memory.comparator, memory.judged_until)
+    found = standing(baseline, memory.progress, memory.judged_until)
     ready = found.reason is BaselineReason.LOADED
     status = ConditionStatus.TRUE if ready else ConditionStatus.FALSE
     return ConditionDraft(ConditionType.BASELINE_READY, status, found.reason, found.message)
@@ -156,11 +257,13 @@ def baseline_status(subject: Subject, memory: Memory | None) -> BaselineStatus |
     baseline, loaded = subject.spec.baseline, subject.loaded
     if loaded is None:
         return None
-    if baseline is None or baseline.production is None:
+    if not of_panes(baseline):
         return BaselineStatus(digest=loaded.digest, rows=loaded.profile.rows)
     comparator = None if memory is None else memory.comparator
     if comparator is None or comparator.profile is None:
-        return BaselineStatus(digest=loaded.digest, rows=0)
+        # While cells are learned they change; that is no new baseline.
+        learning = baseline is not None and baseline.learned is not None
+        return None if learning else BaselineStatus(digest=loaded.digest, rows=0)
     made = comparator.made
     return BaselineStatus(
         digest=loaded.digest,
@@ -174,7 +277,12 @@ def baseline_status(subject: Subject, memory: Memory | None) -> BaselineStatus |
 
 
 async def _made(
-    store: ObjectStore, memory: Memory, uid: str, loaded: Loaded, period: Period
+    store: ObjectStore,
+    memory: Memory,
+    uid: str,
+    loaded: Loaded,
+    period: Period,
+    finish: Callable[[Profile], Profile] = lambda profile: profile,
 ) -> Comparator:
     """Return what a period became; its profile is stored before anything is judged by it."""
     open_hours = [] if memory.recording is None else memory.recording.hours
@@ -182,14 +290,14 @@ async def _made(
     rows = rows_in(loaded.digest, hours, period)
     if rows < LEAST_ROWS:
         return Comparator(Made(period=period, rows=rows), None)
-    profile = await _relearned(loaded, hours, period)
+    profile = finish(await _relearned(loaded, hours, period))
     made = Made(period=period, rows=profile.rows, digest=digest(profile))
     name = _profile_name(uid, made.digest)
     older = await store.list(_profiles_folder(uid))
     await store.put(name, canonical(profile))
     last = "" if memory.comparator is None else memory.comparator.made.digest
-    # The last one is what the last checkpoint names.
-    kept = {name, _profile_name(uid, last)}
+    # The last one is what the last checkpoint names; learned cells are an object as well.
+    kept = {name, _profile_name(uid, last), _profile_name(uid, loaded.digest)}
     await store.delete([each for each in older if each not in kept])
     logger.info("the baseline of monitor %s is %s, %d rows of %s", uid, made.digest, rows, period)
     return Comparator(made, profile)

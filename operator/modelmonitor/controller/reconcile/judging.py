@@ -16,10 +16,11 @@ from modelmonitor.controller.reconcile.inbox import Boot
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.revision import RevisionChoice
 from modelmonitor.core.alert import AlertRecord, advance
-from modelmonitor.core.comparator import Comparator, Made, standing
+from modelmonitor.core.comparator import Comparator, Made, Progress, of_panes, standing
 from modelmonitor.core.evaluation import NO_BASELINE, Evaluation, evaluate, lookback
 from modelmonitor.core.evidence import NO_EVIDENCE, Evidence
 from modelmonitor.core.history import Recording, with_late_pane, with_tick
+from modelmonitor.core.learning import Skeleton
 from modelmonitor.core.panes import without_details
 from modelmonitor.core.verdict import Verdict
 from modelmonitor.core.windows import Tick
@@ -59,6 +60,8 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     recording: Recording | None = None
     made: Made | None = None
     """What the comparator was made of; its profile is an object of its own."""
+    skeleton: Skeleton | None = None
+    """Which cells were found for a learned baseline; their profile is an object of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +98,15 @@ class Memory:
     """What is kept of rows, hour by hour; None where the baseline is not made of panes."""
     comparator: Comparator | None = None
     """What the last period of panes became; None where none is over."""
+    skeleton: Skeleton | None = None
+    """Which cells were found for a learned baseline; None of any other."""
+    cells: Loaded | None = None
+    """Their profile; None where the plan has the profile by whose cells panes are counted."""
+
+    @property
+    def progress(self) -> Progress:
+        """How far learning from panes is."""
+        return Progress(self.recording, self.comparator, self.skeleton)
 
     def to_checkpoint(self, applied: dict[str, Boot]) -> Judged:
         """Return what has to outlive the process; ticks and early panes are in the journal."""
@@ -109,6 +121,7 @@ class Memory:
             coverage=self.coverage,
             recording=self.recording,
             made=None if self.comparator is None else self.comparator.made,
+            skeleton=self.skeleton,
         )
 
 
@@ -142,16 +155,20 @@ def restored(judged: Judged, entries: Iterable[Entry[TickFacts]]) -> Memory:
         evidence=judged.evidence,
         coverage=judged.coverage,
         recording=judged.recording,
+        skeleton=judged.skeleton,
     )
     panes: dict[float, list[Pane]] = {}
     facts: dict[float, TickFacts] = {}
     for entry in entries:
         for pane in entry.panes:
             start = on_grid(pane.start, judged.interval)
-            panes.setdefault(start, []).append(_lean(pane))
+            panes.setdefault(start, []).append(_without_sketches(pane))
         if entry.facts is not None and entry.facts.interval == judged.interval:
             facts[entry.facts.start] = entry.facts
-    memory.ticks = [_tick(facts[start], panes.get(start, [])) for start in sorted(facts)]
+    memory.ticks = [
+        _tick(facts[start], [_lean(pane) for pane in panes.get(start, [])])
+        for start in sorted(facts)
+    ]
     memory.early = {start: each for start, each in panes.items() if start >= judged.judged_until}
     return memory
 
@@ -186,10 +203,11 @@ def take_in(memory: Memory, panes: Iterable[Pane], loaded: Loaded | None = None)
     loaded
         The profile by whose cells panes are counted, for what is recorded of late ones.
     """
+    loaded = memory.cells or loaded
     for full in panes:
         if full.interval != memory.interval:
             continue  # the interval was changed; counted by another clock
-        pane, start = _lean(full), on_grid(full.start, memory.interval)
+        pane, start = _without_sketches(full), on_grid(full.start, memory.interval)
         if start >= memory.judged_until:
             memory.early.setdefault(start, []).append(pane)
             continue
@@ -204,7 +222,7 @@ def take_in(memory: Memory, panes: Iterable[Pane], loaded: Loaded | None = None)
             )
         for position, tick in enumerate(memory.ticks):
             if tick.start == start:
-                memory.ticks[position] = replace(tick, panes=(*tick.panes, pane))
+                memory.ticks[position] = replace(tick, panes=(*tick.panes, _lean(pane)))
 
 
 def judge(
@@ -224,7 +242,9 @@ def judge(
     facts
         The tick; not before `memory.judged_until`.
     """
-    memory.ticks.append(_tick(facts, memory.early.pop(facts.start, [])))
+    loaded = memory.cells or loaded
+    panes = memory.early.pop(facts.start, [])
+    memory.ticks.append(_tick(facts, [_lean(pane) for pane in panes]))
     memory.early = {start: panes for start, panes in memory.early.items() if start > facts.start}
     memory.judged_until = on_grid(facts.end, facts.interval)
     memory.choice = facts.choice
@@ -234,7 +254,7 @@ def judge(
     memory.evidence = evaluation.evidence
     memory.coverage = evaluation.coverage
     if memory.recording is not None and loaded is not None:
-        memory.recording = with_tick(memory.recording, loaded.profile, memory.ticks[-1])
+        memory.recording = with_tick(memory.recording, loaded.profile, _tick(facts, panes))
     return _advance(memory, spec.metrics, evaluation.verdicts, facts.end)
 
 
@@ -242,11 +262,9 @@ def _evaluation(memory: Memory, spec: ModelMonitorSpec, loaded: Loaded | None) -
     profile = None if loaded is None else loaded.profile
     digest = "" if loaded is None else loaded.digest
     absent = NO_BASELINE
-    production = None if spec.baseline is None else spec.baseline.production
-    if production is not None and loaded is not None:
+    if spec.baseline is not None and of_panes(spec.baseline) and loaded is not None:
         profile = None if memory.comparator is None else memory.comparator.profile
-        now = memory.ticks[-1].start
-        absent = standing(production, memory.recording, memory.comparator, now).refusal
+        absent = standing(spec.baseline, memory.progress, memory.ticks[-1].start).refusal
     return evaluate(spec, profile, digest, memory.ticks, memory.evidence, absent=absent)
 
 
@@ -273,6 +291,17 @@ def _lean(pane: Pane) -> Pane:
     return msgspec.structs.replace(
         pane, columns={name: without_details(counts) for name, counts in pane.columns.items()}
     )
+
+
+def _without_sketches(pane: Pane) -> Pane:
+    """Return a pane that waits for its tick: new values are kept, in case they are learned."""
+    if not any(counts.sketch or counts.distinct for counts in pane.columns.values()):
+        return pane
+    columns = {
+        name: msgspec.structs.replace(counts, sketch=b"", distinct=b"")
+        for name, counts in pane.columns.items()
+    }
+    return msgspec.structs.replace(pane, columns=columns)
 
 
 def _tick(facts: TickFacts, panes: Sequence[Pane]) -> Tick:

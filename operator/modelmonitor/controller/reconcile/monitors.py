@@ -24,6 +24,7 @@ from modelmonitor.controller.gateways.errors import (
 from modelmonitor.controller.reconcile import restarting
 from modelmonitor.controller.reconcile.baseline import configuration_for
 from modelmonitor.controller.reconcile.claims import claim_of
+from modelmonitor.controller.reconcile.history import baseline_in_force
 from modelmonitor.controller.reconcile.journal import delete_journal
 from modelmonitor.controller.reconcile.judging import afresh
 from modelmonitor.controller.reconcile.objects import Key
@@ -143,6 +144,8 @@ class Reconciler:
             await write_blocked(self._services, monitor, plan)
             return self._recheck(key, RECHECK_PROBLEM)
         state = await self._state(key, monitor, plan)
+        baseline = baseline_in_force(plan.baseline, monitor.spec, state.memory)
+        plan = replace(plan, baseline=baseline)
         plan, seen = await self._see(key, monitor, plan)
         wanted = await self._collect(key, monitor, state, plan, seen)
         if monitor.spec.suspend:

@@ -11,7 +11,7 @@ from modelmonitor.controller.reconcile.history import (
     Subject,
     prepare,
     put_away,
-    stored_comparator,
+    restore,
 )
 from modelmonitor.controller.reconcile.journal import Replay
 from modelmonitor.controller.reconcile.judging import (
@@ -70,7 +70,7 @@ async def _replayed(
     if replay.content is None:
         return None
     memory = restored(replay.content, replay.filling)
-    memory.comparator = await stored_comparator(store, subject.uid, replay.content.made)
+    await restore(store, subject, memory, replay.content.made)
     for entry in replay.judging:
         facts = entry.facts
         due = facts if facts is not None and _is_due(facts, memory) else None

@@ -62,11 +62,13 @@ async def write_outcome(
 
 def _cause(state: MonitorState, plan: Plan) -> Cause:
     memory = state.memory
+    learning = memory.cells is not None and memory.comparator is None
+    digest = "" if plan.loaded is None or learning else plan.loaded.digest
     return Cause(
         records=memory.records,
         verdicts=memory.verdicts,
         revision=memory.choice.judged,
-        baseline_digest="" if plan.loaded is None else plan.loaded.digest,
+        baseline_digest=digest,
         covered=memory.coverage is not None and memory.coverage >= COVERAGE_FLOOR,
     )
 

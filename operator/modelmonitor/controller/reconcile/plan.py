@@ -29,6 +29,7 @@ from modelmonitor.controller.reconcile.baseline import (
     Baselines,
     Loaded,
     Missing,
+    first_cells,
     missing_columns,
     missing_hours,
     needs_baseline,
@@ -208,6 +209,10 @@ class Planner:
 
     async def _baseline(self, key: Key, monitor: ModelMonitor) -> Loaded | Missing | None:
         baseline = monitor.spec.baseline
+        if baseline is not None and baseline.learned is not None:
+            loaded = first_cells(baseline.learned)
+            absent = missing_columns(monitor.spec, loaded.profile)
+            return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else loaded
         if baseline is None or baseline.profile_ref is None:
             if not needs_baseline(monitor.spec):
                 return None
