@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 _SAY_EVERY: Final = 20.0
 """Seconds between words about progress."""
+_NICE: Final = 10
+"""Of simulations, so that the machine can be worked on meanwhile."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,4 +122,4 @@ def in_parallel(
 
 
 def _give_way() -> None:
-    os.nice(10)
+    os.setpriority(os.PRIO_PROCESS, 0, max(_NICE, os.getpriority(os.PRIO_PROCESS, 0)))
