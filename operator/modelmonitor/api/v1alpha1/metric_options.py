@@ -74,8 +74,19 @@ class DistanceStatistic(StrEnum):
     """A distance between the baseline's and the window's distribution of one column."""
 
     PSI = "PSI"
+    KULLBACK_LEIBLER = "KullbackLeibler"
     JENSEN_SHANNON = "JensenShannon"
+    HELLINGER = "Hellinger"
+    TOTAL_VARIATION = "TotalVariation"
+    L_INFINITY = "LInfinity"
     KOLMOGOROV_SMIRNOV = "KolmogorovSmirnov"
+    CRAMER_VON_MISES = "CramerVonMises"
+    ANDERSON_DARLING = "AndersonDarling"
+    WASSERSTEIN = "Wasserstein"
+    ENERGY = "Energy"
+    CHI_SQUARE = "ChiSquare"
+    G_TEST = "GTest"
+    CRAMERS_V = "CramersV"
 
 
 class StatisticOf(StrEnum):
@@ -252,8 +263,20 @@ class DistanceOptions(ApiModel):
 
     column: ColumnName = Field(description="The column that is watched.")
     statistic: DistanceStatistic = Field(
-        description="PSI (natural logarithm, baseline cells), JensenShannon (distance, base 2, "
-        "0 to 1) or KolmogorovSmirnov (largest difference of cumulative shares, 0 to 1)."
+        description="p and q are the baseline's and the window's shares of the baseline's cells, F "
+        "and G the cumulative ones. Of any column: PSI, sum (p - q) ln(p / q), from 0; "
+        "KullbackLeibler, sum p ln(p / q) in nats, from 0; JensenShannon, the distance with base "
+        "2, 0 to 1; Hellinger, sqrt(1 - sum sqrt(p q)), 0 to 1; TotalVariation, sum |p - q| / 2, "
+        "the share of the rows that moved, 0 to 1; LInfinity, max |p - q|, 0 to 1; ChiSquare, "
+        "Cohen's w = sqrt(sum (q - p)^2 / p), from 0, the root of chi-square per row; GTest, sum q "
+        "ln(q / p) in nats, from 0, half of G per row; CramersV, sqrt(sum (p - q)^2 / (2 (p + q)))"
+        ", 0 to 1. Of numbers and lengths of text: KolmogorovSmirnov, max |F - G|, 0 to 1; "
+        "CramerVonMises, root of the mean (F - G)^2 over both sides, 0 to 0.577; AndersonDarling, "
+        "the same of (F - G)^2 / (H (1 - H)) with H = (F + G) / 2, 0 to 1.243; Wasserstein, "
+        "integral of |F - G|, and Energy, root of twice the integral of (F - G)^2, both over "
+        "values in standard deviations of the baseline, from 0. None of them grows with the number "
+        "of rows, as p-values shrink with it: a p-value says that something moved, which with "
+        "enough rows is always so, and a threshold for it would alarm on traffic."
     )
 
 
