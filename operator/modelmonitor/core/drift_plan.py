@@ -11,6 +11,7 @@ replicas find that one of them differs.
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -40,6 +41,8 @@ RADIUS_LEVEL: Final = 0.05
 """Probability that any column's share in the baseline is further from the truth than its radius."""
 REPLICAS: Final = 8
 """Replicas that are watched at a time, each with the same weight, whether or not it is there."""
+PLANS_KEPT: Final = 8
+"""Plans that are kept ready, as for the ticks of a replay; one has a few hundred kB."""
 HOURS_KEPT: Final = 3
 """Hours whose bets are kept ready."""
 _HOURS: Final = {
@@ -228,13 +231,54 @@ def plan_of(
     seasonality
         The finest division of the baseline that is compared with.
     """
+    between = budget.false_alarm_interval
+    asked = _Asked(
+        profile=profile,
+        options=options,
+        said=f"{options.model_dump_json()} {between.model_dump_json()}",
+        critical=parse_duration(between.critical),
+        warning=parse_duration(between.warning),
+        interval=interval,
+        columns=columns,
+        seasonality=seasonality,
+    )
+    return _planned(asked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Asked:
+    """What a plan is made of; equal if it is of the very same profile."""
+
+    profile: Profile
+    options: DriftOptions
+    said: str
+    """Options and budget as text."""
+    critical: float
+    """Seconds between false alarms."""
+    warning: float
+    interval: float
+    columns: int
+    seasonality: Seasonality
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Asked) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[int, str, float, int, Seasonality]:
+        # The profile is kept with its plan, so that no other one has the same identity meanwhile.
+        return (id(self.profile), self.said, self.interval, self.columns, self.seasonality)
+
+
+@lru_cache(maxsize=PLANS_KEPT)
+def _planned(asked: _Asked) -> DriftPlan:
+    profile, options, interval = asked.profile, asked.options, asked.interval
     mine = tuple(watched(profile, options))
     tolerance = _tolerance(options)
-    between = budget.false_alarm_interval
-    mean_time = {Level.CRITICAL: between.critical, Level.WARNING: between.warning}
+    mean_time = {Level.CRITICAL: asked.critical, Level.WARNING: asked.warning}
     alarm = {
-        severity: columns * max(1.0, parse_duration(mean_time[severity]) / interval)
-        for severity in tolerance
+        severity: asked.columns * max(1.0, mean_time[severity] / interval) for severity in tolerance
     }
     pooled = [_shares(each, np.asarray(each.cells, np.float64)) for each in mine]
     sizes = np.array([each.size for each in pooled], np.int64)
@@ -259,10 +303,10 @@ def plan_of(
         starts=laid.starts,
         sizes=sizes,
         worth=laid.worth(),
-        level=RADIUS_LEVEL / (max(1, columns) * _HOURS[seasonality]),
+        level=RADIUS_LEVEL / (max(1, asked.columns) * _HOURS[asked.seasonality]),
         interval=interval,
         pace=pace_of(profile),
-        seasonality=seasonality,
+        seasonality=asked.seasonality,
         zone=profile.timeZone,
         telling=telling_shares(laid) if not profile.ordered else np.zeros((0, 0), np.int64),
     )

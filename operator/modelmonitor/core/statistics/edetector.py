@@ -231,13 +231,13 @@ def advance(state: State, gain: Floats, betting: Flags, ceiling: Floats, place: 
         Where the sequence of draws begins, as `place_of` says.
     """
     drawn = _draws(state.size)[place : place + state.size].reshape(state.shape)
-    reached = _ONE_MORE[state]
+    reached = np.take(_ONE_MORE, state)
     reached += gain
     reached += drawn
     np.minimum(reached, ceiling, out=reached)
     np.maximum(reached, 0.0, out=reached)
     after: State = reached.astype(np.uint8)
-    return np.where(betting[..., None], after, state)
+    return after if betting.all() else np.where(betting[..., None], after, state)
 
 
 def place_of(number: int) -> int:
@@ -265,8 +265,9 @@ def by_group(state: State, places: Places) -> Floats:
     """
     found = np.zeros((*state.shape[:-2], places.groups))
     if state.size:
-        sums = np.add.reduceat(LEVELS[state].sum(axis=-1), places.starts, axis=-1)
-        found[..., places.filled] = sums / (places.sizes * state.shape[-1])
+        gains = state.shape[-1]
+        means = np.take(LEVELS, state) @ np.full(gains, 1 / gains)
+        found[..., places.filled] = np.add.reduceat(means, places.starts, axis=-1) / places.sizes
     return found
 
 
