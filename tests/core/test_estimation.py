@@ -121,6 +121,38 @@ def test_the_deviation_covers_labels_and_baseline(measure: PerformanceMeasure) -
     assert np.mean(deviations) == pytest.approx(np.std(errors), rel=0.15)
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+def test_the_deviation_of_a_mean_over_classes_is_not_too_small(
+    measure: PerformanceMeasure,
+) -> None:
+    # Every row is of one of two classes; either has a score, so that both say the same.
+    counts, rates = np.array([[400, 300, 0, 0], [0, 0, 200, 500]]), np.array([0.1, 0.4, 0.6, 0.8])
+    known = counts * 10**6
+    draw = np.random.default_rng(9)
+    values, deviations = [], []
+    for _ in range(300):
+        one = draw.binomial(counts, rates)
+        other = (counts - one)[::-1, ::-1]
+        both = [(counts, one), (counts[::-1, ::-1], other)]
+        values.append(realised(measure, both).value)
+        found = performance(
+            measure,
+            [
+                window(counts, known, (known * rates).astype(np.int64)),
+                window(
+                    counts[::-1, ::-1],
+                    known[::-1, ::-1],
+                    (known * (1 - rates)).astype(np.int64)[::-1, ::-1],
+                ),
+            ],
+            1.0,
+            1.0,
+        )
+        deviations.append(found.deviation)
+    assert np.std(values) <= 1.1 * np.mean(deviations)
+    assert np.mean(deviations) <= 2 * np.std(values)
+
+
 def test_rows_that_are_worth_less_make_it_less_certain() -> None:
     rows, hits = some(1)
     counts = some(2)[0]

@@ -68,6 +68,15 @@ class Estimated:
     classes: int = 1
 
 
+EXCLUSIVE: Final = frozenset(
+    {PerformanceMeasure.RECALL, PerformanceMeasure.F1, PerformanceMeasure.ROC_AUC}
+)
+"""Measures in which a row counts for several classes. (For accuracy and precision it counts for the
+predicted one only.)"""
+EXCLUSION: Final = 2.0
+"""How much larger the variance of a mean over classes may be than if a row's classes were drawn
+independently. A row is of one class: the variance of sum g_k y_k is half the sum over pairs of
+p_j p_k (g_j - g_k)^2, which is at most twice the sum of p_k (1 - p_k) g_k^2."""
 UNKNOWN: Final = Estimated(math.nan, math.inf, 0)
 
 
@@ -106,6 +115,8 @@ def performance(
     variance = weight**2 * math.fsum(
         _variance(part.slope, window, worth, worth_before) for part, window in parts
     )
+    if len(parts) > 1 and measure in EXCLUSIVE:
+        variance *= EXCLUSION
     return Estimated(value, math.sqrt(variance), len(parts))
 
 
