@@ -22,6 +22,8 @@ class Made(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     period: Period
     rows: int
+    seasonality: str = "None"
+    """The finest hours that were asked for."""
     digest: str = ""
     """Of the profile that was made; empty where the rows were too few for one."""
 

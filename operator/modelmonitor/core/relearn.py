@@ -12,9 +12,18 @@ from typing import Final
 import msgspec
 import numpy as np
 
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.core.history import HOUR, THOUSANDTHS, ColumnHour, Hour, Origin
 from modelmonitor.core.production import Period
-from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
+from modelmonitor.core.profile import (
+    MAX_PROFILE_BYTES,
+    ColumnProfile,
+    Envelope,
+    Profile,
+    canonical,
+)
+from modelmonitor.core.profile_seasons import TimedColumn, with_hours
+from modelmonitor.core.relearn_hours import timed_by_hours
 from modelmonitor.core.rows import COUNTED
 from modelmonitor.core.statistics.dependence import (
     LEAST_ENVELOPE_BLOCKS,
@@ -28,6 +37,8 @@ from modelmonitor.core.statistics.dependence import (
 from modelmonitor.core.statistics.shares import Counts, share_counts
 from modelmonitor.core.times import format_time
 
+RESERVE: Final = 4096
+"""Bytes of a profile that counts by hour leave free."""
 LEAST_ROWS: Final = 1000
 """Rows in a period below which it is no baseline: shares would be known to 0.04 at best."""
 
@@ -44,7 +55,13 @@ def rows_in(digest: str, hours: Sequence[Hour], period: Period) -> int:
     return max(rows.values(), default=0)
 
 
-def relearned(skeleton: Profile, digest: str, hours: Sequence[Hour], period: Period) -> Profile:
+def relearned(
+    skeleton: Profile,
+    digest: str,
+    hours: Sequence[Hour],
+    period: Period,
+    seasonality: Seasonality = Seasonality.NONE,
+) -> Profile:
     """Return a profile with the cells of one profile and the counts of a period's panes.
 
     The rows of all revisions count: what the model is asked does not depend on who answers. What
@@ -60,8 +77,10 @@ def relearned(skeleton: Profile, digest: str, hours: Sequence[Hour], period: Per
         In any order; those outside the period are left out.
     period
         Of which hours the profile is made.
+    seasonality
+        The finest hours that columns are counted by, where it helps.
     """
-    work = Relearning(skeleton, digest, hours, period)
+    work = Relearning(skeleton, digest, hours, period, seasonality)
     return work.profile([work.column(column) for column in skeleton.columns])
 
 
@@ -72,26 +91,45 @@ class Relearning:
     """
 
     def __init__(
-        self, skeleton: Profile, digest: str, hours: Sequence[Hour], period: Period
+        self,
+        skeleton: Profile,
+        digest: str,
+        hours: Sequence[Hour],
+        period: Period,
+        seasonality: Seasonality,
     ) -> None:
         self._skeleton = skeleton
+        self._seasonality = seasonality
         self._period = period
         self._taken = _origins(digest, hours, period)
         intervals = {origin.interval for _, origin in self._taken}
         self._interval = intervals.pop() if len(intervals) == 1 else None
 
-    def column(self, column: ColumnProfile) -> ColumnProfile:
+    def column(self, column: ColumnProfile) -> TimedColumn:
         """Return one column of the skeleton with the counts of the period."""
         parts = [(start, origin.columns[column.name]) for start, origin in self._taken]
-        return _column(column, parts, self._interval)
+        pooled = _column(column, parts, self._interval)
+        if not sum(pooled.cells):
+            return TimedColumn(pooled)
+        hours, cells = _by_hour(len(pooled.cells), parts)
+        return timed_by_hours(pooled, hours, cells, self._skeleton.timeZone, self._seasonality)
 
-    def profile(self, columns: list[ColumnProfile]) -> Profile:
+    def profile(self, columns: Sequence[TimedColumn]) -> Profile:
         """Return the profile of all columns."""
+        pooled = self._pooled([column.profile for column in columns])
+        room = MAX_PROFILE_BYTES - RESERVE - len(canonical(pooled))
+        order = list(Seasonality)
+        finest = max((column.seasonality for column in columns), key=order.index)
+        return msgspec.structs.replace(
+            pooled, columns=with_hours(columns, room), seasonality=finest.value
+        )
+
+    def _pooled(self, columns: list[ColumnProfile]) -> Profile:
         return msgspec.structs.replace(
             self._skeleton,
             rows=max((column.rows for column in columns), default=0),
             columns=columns,
-            seasonality="None",
+            seasonality=Seasonality.NONE.value,
             firstTime=format_time(self._period.since),
             lastTime=format_time(self._period.until),
             ordered=True,

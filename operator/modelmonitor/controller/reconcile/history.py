@@ -22,7 +22,7 @@ from typing import Final
 import msgspec
 
 from modelmonitor.api.v1alpha1.base import parse_duration
-from modelmonitor.api.v1alpha1.baseline import MOST_PERIOD, ProductionBaseline
+from modelmonitor.api.v1alpha1.baseline import MOST_PERIOD, ProductionBaseline, Seasonality
 from modelmonitor.api.v1alpha1.conditions import BaselineReason, ConditionType
 from modelmonitor.api.v1alpha1.learned import LearnedBaseline
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
@@ -111,7 +111,7 @@ async def prepare(store: ObjectStore, memory: Memory, subject: Subject, now: flo
     if baseline is None or not of_panes(baseline):
         memory.recording = memory.comparator = memory.skeleton = memory.cells = None
     elif baseline.learned is not None:
-        await _learn(store, memory, subject.uid, baseline.learned, now)
+        await _learn(store, memory, subject, baseline.learned, now)
     elif baseline.production is not None:
         memory.skeleton = memory.cells = None
         await _follow(store, memory, subject, baseline.production, now)
@@ -129,12 +129,19 @@ async def _follow(
     period = period_of(production, memory.recording.began, now)
     if not isinstance(period, Period):
         memory.comparator = None
-    elif memory.comparator is None or memory.comparator.made.period != period:
-        memory.comparator = await _made(store, memory, subject.uid, loaded, period)
+        return
+    wanted = _seasonality(subject.spec)
+    known = None if memory.comparator is None else memory.comparator.made
+    if known is None or (known.period, known.seasonality) != (period, wanted.value):
+        memory.comparator = await _made(store, memory, subject, loaded, period)
+
+
+def _seasonality(spec: ModelMonitorSpec) -> Seasonality:
+    return Seasonality.NONE if spec.baseline is None else spec.baseline.seasonality
 
 
 async def _learn(
-    store: ObjectStore, memory: Memory, uid: str, learned: LearnedBaseline, now: float
+    store: ObjectStore, memory: Memory, subject: Subject, learned: LearnedBaseline, now: float
 ) -> None:
     """Find cells for a learned baseline, round by round, and then its counts."""
     schema = schema_of(learned)
@@ -150,16 +157,17 @@ async def _learn(
     if memory.comparator is not None or not _is_enough(learned, memory.recording, stage, period):
         return
     if stage >= ROUNDS:
-        found = await _made(store, memory, uid, cells, period, finish=settled)
+        found = await _made(store, memory, subject, cells, period, finish=settled)
         memory.comparator = found if found.made.rows >= learned.min_rows else None
         return
-    hours = await _hours_of(store, uid, period, memory.recording.hours)
+    hours = await _hours_of(store, subject.uid, period, memory.recording.hours)
     profile = next_skeleton(learned, cells.profile, cells.digest, hours, stage + 1)
-    memory.cells = Loaded(profile, digest(profile))
-    await store.put(_profile_name(uid, memory.cells.digest), canonical(profile))
-    memory.skeleton = Skeleton(schema=schema, stage=stage + 1, digest=memory.cells.digest)
+    found_cells = Loaded(profile, digest(profile))
+    await store.put(_profile_name(subject.uid, found_cells.digest), canonical(profile))
     start = begin if stage + 1 >= ROUNDS else begin_naming
-    memory.recording = start(memory.cells.digest, now)
+    memory.cells = found_cells
+    memory.skeleton = Skeleton(schema=schema, stage=stage + 1, digest=found_cells.digest)
+    memory.recording = start(found_cells.digest, now)
 
 
 def _is_enough(learned: LearnedBaseline, recording: Recording, stage: int, period: Period) -> bool:
@@ -279,37 +287,35 @@ def baseline_status(subject: Subject, memory: Memory | None) -> BaselineStatus |
 async def _made(
     store: ObjectStore,
     memory: Memory,
-    uid: str,
-    loaded: Loaded,
+    subject: Subject,
+    cells: Loaded,
     period: Period,
     finish: Callable[[Profile], Profile] = lambda profile: profile,
 ) -> Comparator:
     """Return what a period became; its profile is stored before anything is judged by it."""
+    uid, seasonality = subject.uid, _seasonality(subject.spec)
     open_hours = [] if memory.recording is None else memory.recording.hours
     hours = await _hours_of(store, uid, period, open_hours)
-    rows = rows_in(loaded.digest, hours, period)
+    rows = rows_in(cells.digest, hours, period)
+    made = Made(period=period, rows=rows, seasonality=seasonality.value)
     if rows < LEAST_ROWS:
-        return Comparator(Made(period=period, rows=rows), None)
-    profile = finish(await _relearned(loaded, hours, period))
-    made = Made(period=period, rows=profile.rows, digest=digest(profile))
+        return Comparator(made, None)
+    work = Relearning(cells.profile, cells.digest, hours, period, seasonality)
+    columns = []
+    for column in cells.profile.columns:
+        columns.append(work.column(column))
+        await asyncio.sleep(0)  # others may run: a column of five weeks takes 10 ms
+    profile = finish(work.profile(columns))
+    made = msgspec.structs.replace(made, digest=digest(profile))
     name = _profile_name(uid, made.digest)
     older = await store.list(_profiles_folder(uid))
     await store.put(name, canonical(profile))
     last = "" if memory.comparator is None else memory.comparator.made.digest
     # The last one is what the last checkpoint names; learned cells are an object as well.
-    kept = {name, _profile_name(uid, last), _profile_name(uid, loaded.digest)}
+    kept = {name, _profile_name(uid, last), _profile_name(uid, cells.digest)}
     await store.delete([each for each in older if each not in kept])
     logger.info("the baseline of monitor %s is %s, %d rows of %s", uid, made.digest, rows, period)
     return Comparator(made, profile)
-
-
-async def _relearned(loaded: Loaded, hours: Sequence[Hour], period: Period) -> Profile:
-    work = Relearning(loaded.profile, loaded.digest, hours, period)
-    columns = []
-    for column in loaded.profile.columns:
-        columns.append(work.column(column))
-        await asyncio.sleep(0)  # others may run: a column of five weeks takes 10 ms
-    return work.profile(columns)
 
 
 async def _hours_of(
