@@ -1,13 +1,18 @@
 """Labels and scores on the command line become the profile's part on performance."""
 
+import re
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
 from modelmonitor.cli.app import run
+from modelmonitor.cli.performance_view import performance_facts
+from modelmonitor.core.performance_builder import build_performance
+from modelmonitor.core.performance_profile import Dependence
 from modelmonitor.core.profile import ColumnRole, OutputLocator, Profile, load_profile
 from tests.cli.test_baseline import ended_well
 
@@ -47,9 +52,11 @@ def built(data: Path, *words: str) -> Profile:
     return load_profile(out.read_bytes())
 
 
+ONE = ("--prediction", "likely", "--score", "p_lily", "--label", "is_lily", "--time", "at")
+
+
 def test_one_score_of_two_classes(data: Path) -> None:
-    words = ("--prediction", "likely", "--score", "p_lily", "--label", "is_lily", "--time", "at")
-    profile = built(data, *words)
+    profile = built(data, *ONE)
     part = profile.performance
     assert part is not None
     assert part.prediction == "likely"
@@ -58,6 +65,27 @@ def test_one_score_of_two_classes(data: Path) -> None:
     assert part.rows == 1500
     assert part.dependence
     assert "is_lily" not in {column.name for column in profile.columns}
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (ONE, r"1,500 rows have a label, of 2 classes; accuracy 0\.\d+, F1 .* of class 1\."),
+        (("--prediction", "kind", "--label", "truth"), r"Without --score, only PriorShift can"),
+    ],
+)
+def test_what_can_be_estimated_is_told(
+    data: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], told: str
+) -> None:
+    built(data, *words)
+    assert re.search(told, " ".join(capsys.readouterr().out.split()))
+
+
+def test_errors_in_clusters_are_told() -> None:
+    part, _ = build_performance("p", [0, 1] * 500, [0, 1] * 500)
+    clustered = msgspec.structs.replace(part, dependence=[Dependence(seconds=60.0, phi=4.0)])
+    told = "\n".join(text.plain for text in performance_facts(clustered))
+    assert "4.0 rows are worth one, so that intervals are 2.0 times as wide" in told
 
 
 def test_a_score_of_every_class(data: Path) -> None:

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
+from modelmonitor.cli.performance_view import performance_facts
 from modelmonitor.core.judging import words_of
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
 from modelmonitor.core.profile_hours import DAYS, HOURS_OF_DAY, unpack_hours
@@ -36,7 +37,11 @@ def profile_view(profile: Profile) -> RenderableType:
             _phi(column) if profile.ordered else "-",
             _compared(column),
         )
-    facts = [*_hours(profile), *_alarms(profile)]
+    facts: list[str | Text] = [
+        *_hours(profile),
+        *_alarms(profile),
+        *performance_facts(profile.performance),
+    ]
     warnings = [*profile.warnings, *_column_warnings(profile)]
     return Group(
         _headline(profile),
