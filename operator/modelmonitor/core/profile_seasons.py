@@ -26,6 +26,7 @@ from modelmonitor.core.statistics.dependence import (
     BlockShares,
     curve_of,
     inflation,
+    shortest_of,
 )
 
 HOUR: Final = 3600.0
@@ -133,12 +134,10 @@ def timed(
     if not blocks or not np.any(cells >= 0):
         return TimedColumn(profile)
     kind, n_cells = profile.kind, len(profile.cells)
-    curves = [curve_of(kind, cells, n_cells, each) for each in blocks]
-    shortest = [curve[0] for curve in curves if curve]
+    curve = curve_of(kind, cells, n_cells, blocks[0])
+    points = [*curve[:1], *(shortest_of(kind, cells, n_cells, each) for each in blocks[1:])]
     profile = msgspec.structs.replace(
-        profile,
-        phi=_rounded(inflation(curves[0])),
-        envelopes=[_envelope(each) for each in shortest if each.blocks >= LEAST_ENVELOPE_BLOCKS],
+        profile, phi=_rounded(inflation(curve)), envelopes=_envelopes(points)
     )
     best = Seasonality.NONE
     if clock is not None and n_cells <= MOST_CELLS:
@@ -249,6 +248,16 @@ def _no_finer(clock: Clock, wanted: Seasonality | None) -> Seasonality:
 
 def _rounded(phi: float) -> float:
     return round(phi, 3)
+
+
+def _envelopes(points: Sequence[BlockShares | None]) -> list[Envelope]:
+    """Return the envelopes of blocks that are many enough, each length once, shortest first."""
+    told = {
+        point.seconds: _envelope(point)
+        for point in points
+        if point is not None and point.blocks >= LEAST_ENVELOPE_BLOCKS
+    }
+    return [told[seconds] for seconds in sorted(told)]
 
 
 def _envelope(point: BlockShares) -> Envelope:

@@ -102,7 +102,7 @@ class Level:
         return rows**2 / max(float((self.size.astype(np.float64) ** 2).sum()), 1.0)
 
 
-def shortest(counts: Ints, size: Ints, blocks: Blocks, strata: Ints) -> Level:
+def shortest(counts: Ints, size: Ints, blocks: Blocks, strata: Ints | None) -> Level:
     """Return the shortest blocks.
 
     Parameters
@@ -114,8 +114,10 @@ def shortest(counts: Ints, size: Ints, blocks: Blocks, strata: Ints) -> Level:
     blocks
         Of these, `number` and `seconds` are used.
     strata
-        Stratum of each block, shape `(n_blocks,)`, from 0.
+        Stratum of each block, shape `(n_blocks,)`, from 0; None: there is one.
     """
+    if strata is None:
+        strata = np.zeros(size.size, np.int64)
     n_strata = int(strata.max(initial=0)) + 1
     rows = np.bincount(strata, size.astype(np.float64), minlength=n_strata).astype(np.float64)
     hits = np.array([np.bincount(strata, weights=each, minlength=n_strata) for each in counts])
@@ -160,6 +162,9 @@ def doubled(level: Level) -> Iterator[Level]:
 
 def _merged(cells: Ints, n_strata: int) -> Ints:
     """Return the rows of strata in blocks with one entry for each pair."""
+    if n_strata == 1:
+        starts = np.flatnonzero(np.r_[True, cells[0, 1:] != cells[0, :-1]])
+        return np.array([cells[0, starts], cells[1, starts], np.add.reduceat(cells[2], starts)])
     key, index = np.unique(cells[0] * n_strata + cells[1], return_inverse=True)
     rows = np.bincount(index, weights=cells[2]).astype(np.int64)
     return np.array([key // n_strata, key % n_strata, rows])

@@ -49,6 +49,7 @@ __all__ = [
     "curve_of_counts",
     "inflation",
     "shares_of_sums",
+    "shortest_of",
 ]
 
 STEADY_BLOCKS: Final = 16.0
@@ -154,19 +155,34 @@ def curve_of(
     list
         One entry per length with at least `LEAST_BLOCKS` blocks, shortest first.
     """
-    while blocks.number.size * n_cells > MOST_COUNTS:
-        blocks = paired(blocks)
-    present = cells >= 0
-    held = cells[present]
-    index = blocks.index[present]
-    size = np.bincount(index, minlength=blocks.number.size)
-    counts = _share_counts_by_block(kind, held, index, n_cells, blocks.number.size)
+    counts, size, blocks = _counted(kind, cells, n_cells, blocks)
     if strata is None:
         return curve_of_counts(counts, size, blocks)
     # A block that reaches into the next hour belongs to the one in which it begins.
     first = np.full(blocks.number.size, np.iinfo(np.int64).max)
     np.minimum.at(first, blocks.index, np.arange(blocks.index.size))
     return curve_of_counts(counts, size, blocks, strata[first])
+
+
+def shortest_of(kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks) -> BlockShares | None:
+    """Return what `curve_of` says of the shortest blocks; None if there are too few of them."""
+    counts, size, blocks = _counted(kind, cells, n_cells, blocks)
+    level = shortest(counts, size, blocks, None)
+    if level.blocks < LEAST_BLOCKS:
+        return None
+    return _point(level, max(1, len(counts)), _within(level))
+
+
+def _counted(
+    kind: ColumnKind, cells: Ints, n_cells: int, blocks: Blocks
+) -> tuple[Ints, Ints, Blocks]:
+    """Return counts of shares and of values in each block, and the blocks, longer if need be."""
+    while blocks.number.size * n_cells > MOST_COUNTS:
+        blocks = paired(blocks)
+    present = cells >= 0
+    index, n_blocks = blocks.index[present], blocks.number.size
+    size = np.bincount(index, minlength=n_blocks)
+    return _share_counts_by_block(kind, cells[present], index, n_cells, n_blocks), size, blocks
 
 
 def curve_of_counts(
@@ -190,8 +206,7 @@ def curve_of_counts(
     list
         One entry per length with at least `LEAST_BLOCKS` blocks, shortest first.
     """
-    alike = np.zeros(size.size, np.int64)
-    level = shortest(counts, size, blocks, alike if strata is None else strata)
+    level = shortest(counts, size, blocks, strata)
     lengths = 1 + math.log2(max(1.0, min(WEEK / level.seconds, level.blocks / LEAST_BLOCKS)))
     tests = max(1, int(lengths) * len(counts))
     within = _within(level)
