@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from subprocess import SubprocessError
 from typing import Final
 
 # Before numpy is imported: one process is one core, and others want theirs.
@@ -24,6 +25,16 @@ log = logging.getLogger(__name__)
 BAR: Final = "BAR "
 TRIED: Final = "TRIED "
 """Begins the lines of a quick run, so that nobody takes them for measures."""
+FAILURES: Final = (
+    ArithmeticError,
+    ImportError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    SubprocessError,
+    ValueError,
+)
+"""What may happen to one table, such as a peer that cannot be installed."""
 
 
 def main(words: Sequence[str]) -> int:
@@ -32,19 +43,27 @@ def main(words: Sequence[str]) -> int:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
     began = time.monotonic()
     scale = (quick if arguments.quick else full)(arguments.processes)
-    lines = []
+    lines: list[str] = []
+    doubts = []
     for name in arguments.only:
         log.info("table %s", name)
-        for bar in measure_of(name)(scale):
-            line = TRIED + str(bar).removeprefix(BAR) if scale.quick else str(bar)
-            print(line, flush=True)
-            lines.append(line)
+        try:
+            for bar in measure_of(name)(scale):
+                line = TRIED + str(bar).removeprefix(BAR) if scale.quick else str(bar)
+                print(line, flush=True)
+                lines.append(line)
+        except FAILURES as error:
+            # The others are worth their hours all the same.
+            log.exception("table %s ended early", name)
+            doubts.append(f"{name} ended early: {error}")
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     took = f"took {minutes}m{seconds:02d}s"
     if scale.quick:
-        print(f"\ntried {len(lines)} measures, of no worth\n  {took}", flush=True)
-        return 0
-    text, well = summary(lines, []) if lines else ("there was no bar to hold", True)
+        words = "".join(f"\n  failed: {doubt}" for doubt in doubts)
+        print(f"\ntried {len(lines)} measures, of no worth{words}\n  {took}", flush=True)
+        return 1 if doubts else 0
+    nothing = ("there was no bar to hold", True)
+    text, well = summary(lines, doubts) if lines or doubts else nothing
     print(f"\n{text}\n  {took}", flush=True)
     return 0 if well else 1
 
