@@ -86,7 +86,11 @@ def _too_early(
             VerdictReason.WARMING_UP,
             f"{evidence.rows} rows since evidence began, {LEAST_ROWS} are needed",
         )
-    recent = sum(reference.count(tick) for tick in ticks)
+    recent = 0
+    for tick in reversed(ticks):
+        recent += reference.count(tick)
+        if recent >= LEAST_ROWS:
+            break
     if recent < LEAST_ROWS:
         return Refusal(
             VerdictReason.TOO_FEW_SAMPLES,

@@ -1,7 +1,7 @@
 """The rows of a window that may be judged: one revision, one baseline, decoded well enough."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metric_options import ColumnGroup, ColumnSelector
@@ -41,6 +41,9 @@ class Reference:
     profile: Profile
     digest: str
     revision: str
+    _summed: dict[tuple[int, ...], tuple[list[Tick], dict[str, ColumnTotals]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def panes(self, tick: Tick) -> list[Pane]:
         """Return the panes of a tick whose rows may be judged."""
@@ -59,8 +62,16 @@ class Reference:
         return tick.sums[origin]
 
     def rows(self, ticks: Iterable[Tick]) -> dict[str, ColumnTotals]:
-        """Return the totals of every column of the profile over some ticks."""
-        return sum_columns(self.rows_of(tick) for tick in ticks)
+        """Return the totals of every column of the profile over some ticks.
+
+        Metrics that look at the same window share the sum. Its ticks are kept with it, so that no
+        other ones have their identities meanwhile.
+        """
+        taken = list(ticks)
+        key = tuple(map(id, taken))
+        if key not in self._summed:
+            self._summed[key] = (taken, sum_columns(self.rows_of(tick) for tick in taken))
+        return self._summed[key][1]
 
     def column(self, ticks: Iterable[Tick], name: str) -> ColumnTotals:
         """Return the totals of one column of the profile over some ticks."""
