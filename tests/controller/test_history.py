@@ -9,13 +9,14 @@ import msgspec
 import numpy as np
 import pytest
 
+from modelmonitor.controller.gateways.api_server import CONFIG_MAPS
 from modelmonitor.controller.reconcile import monitors
 from modelmonitor.controller.runtime import scheduler
 from modelmonitor.core.profile import Profile, digest
 from modelmonitor.core.profile_builder import build_profile
 from tests.controller.memory import Killer
 from tests.controller.virtual import BEGIN, run
-from tests.controller.world import Process, Traffic, World, spec
+from tests.controller.world import NAMESPACE, Process, Traffic, World, spec
 from tests.core.monitoring import counts_of
 
 HOUR = 3600.0
@@ -136,6 +137,27 @@ def test_a_rolling_baseline_moves_once_a_day_and_takes_a_shift_in() -> None:
     run(story())
 
 
+def test_an_alert_goes_on_while_the_baseline_moves() -> None:
+    async def story() -> None:
+        production = {"configMap": {"name": "baseline"}, "period": "24h", "offset": "24h"}
+        world = prepared(
+            lambda hours: 2.0 if hours < 66 else 3.0,
+            {"type": "Production", "production": production},
+        )
+        process = world.start()
+        await world.serve(71)
+        assert world.status()["alertState"] == "Critical"
+        before = world.status()["baseline"]["learned"]["since"]
+        await world.serve(3)
+        assert world.status()["baseline"]["learned"]["since"] > before
+        assert world.status()["alertState"] == "Critical"
+        assert world.events().count("AlertFired") == 1
+        assert "AlertResolved" not in world.events()
+        await process.stop()
+
+    run(story())
+
+
 def test_hours_that_take_no_pane_any_more_are_in_the_store_and_nowhere_else() -> None:
     async def story() -> None:
         world = prepared()
@@ -192,6 +214,24 @@ def test_suspension_keeps_what_was_learned() -> None:
         world.monitor(spec(**fields))
         await world.serve(3)
         assert world.status()["baseline"]["learned"] == learned
+        await process.stop()
+
+    run(story())
+
+
+def test_a_config_map_that_is_gone_for_a_while_costs_nothing_of_what_was_learned() -> None:
+    async def story() -> None:
+        world = prepared()
+        process = world.start()
+        await world.serve(20)
+        name = (CONFIG_MAPS, NAMESPACE, "baseline")
+        config_map = world.cluster.objects.pop(name)
+        await world.serve(3)
+        assert world.condition("BaselineReady") == ("False", "BaselineNotFound")
+        world.cluster.objects[name] = config_map
+        await world.serve(3)
+        assert world.condition("BaselineReady") == ("True", "Loaded")
+        assert world.status()["baseline"]["learned"]["since"] == "2027-01-15T08:00:00Z"
         await process.stop()
 
     run(story())

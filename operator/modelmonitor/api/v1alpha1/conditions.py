@@ -176,7 +176,7 @@ class BaselineReason(Documented):
     LOADED = "Loaded", "The baseline profile is loaded."
     NOT_REQUIRED = "NotRequired", "No metric needs a baseline and none is named."
     PROGRESSING = "Progressing", "The baseline has not been read yet."
-    LEARNING = "Learning", "The period whose panes become the baseline is not over yet."
+    LEARNING = "Learning", "The panes that become the baseline are still being collected."
     PERIOD_NOT_RECORDED = (
         "PeriodNotRecorded",
         "The fixed period began before panes were kept for this monitor.",

@@ -144,7 +144,7 @@ class BaselineStatus(ApiModel):
         ge=0, description="Rows that the profile in force was built from; 0 while it is learned."
     )
     learned: LearnedStatus | None = Field(
-        default=None, description="Of type Production: what the panes of the period became."
+        default=None, description="Of types Production and Learned: what the panes became."
     )
 
 
