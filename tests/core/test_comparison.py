@@ -71,6 +71,19 @@ def test_nothing_is_known_of_a_ratio_to_what_may_be_nothing(
     assert (found.low, found.high) == (-math.inf, math.inf)
 
 
+def test_of_a_reference_that_may_be_nothing_the_least_ratio_is_known() -> None:
+    now = Estimate(0.5, 0.45, 0.55)
+    found = compared(now, Estimate(0.001, 0.0, 0.01), CompareAs.RATIO)
+    assert found.value == pytest.approx(500)
+    assert 45 < found.low < 60
+    assert found.high == math.inf
+    least = compared(now, Estimate(0.0, 0.0, 0.01), CompareAs.RATIO)
+    assert least.value == least.low == pytest.approx(math.sqrt(0.45 * 0.55) / 0.01)
+    change = compared(now, Estimate(0.0, 0.0, 0.01), CompareAs.RELATIVE_CHANGE)
+    assert change.low == pytest.approx(least.low - 1)
+    assert compared(Estimate(0.0, -1, 1), Estimate(0, 0, 1), CompareAs.RATIO) is UNBOUNDED
+
+
 def test_one_sided_intervals_give_one_sided_ones() -> None:
     now, before = Estimate(4, 3, math.inf), Estimate(2, 1, math.inf)
     ratio = compared(now, before, CompareAs.RATIO)

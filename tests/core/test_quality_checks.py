@@ -6,9 +6,12 @@ import msgspec
 import numpy as np
 import pytest
 
+from modelmonitor.core.asked import checks_for
+from modelmonitor.core.derived import Derivation
 from modelmonitor.core.profile import (
     ColumnKind,
     ColumnRole,
+    DerivedFrom,
     Envelope,
     Profile,
     canonical,
@@ -17,6 +20,7 @@ from modelmonitor.core.profile import (
 )
 from modelmonitor.core.profile_builder import OutputColumn, build_profile
 from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.wire.configuration import RowChecks
 from modelmonitor.core.wire.pane import NameCounts, Pane
 from tests.core.monitoring import drift, judge, pane, requests, run, spec_of, tick
 from tests.core.observing import observed
@@ -195,10 +199,34 @@ def test_a_share_is_compared_in_three_ways(
     assert words in found.message
 
 
-def test_a_multiple_of_nothing_is_not_a_number(profile: Profile) -> None:
-    metric = quality("MissingRatio", compare={"to": "Baseline", "as": "Ratio"}, critical="2")
+def test_of_what_the_baseline_never_had_the_least_multiple_counts(profile: Profile) -> None:
+    metric = quality("MissingRatio", compare={"to": "Baseline", "as": "Ratio"}, critical="20")
     found = verdict(metric, profile, spoiled(1000, age=(None, 0.5)))
-    assert found.outcome is Outcome.UNKNOWN
+    assert found.level is Level.CRITICAL
+    assert found.value is not None
+    assert 500 < found.value < 10_000
+    none = verdict(metric, profile, table(1000, 2))
+    assert (none.outcome, none.value) == (Outcome.NO_BREACH, 1.0)
+
+
+def test_a_multiple_of_nothing_is_no_number(profile: Profile) -> None:
+    metric = quality("TypeMismatchRatio", compare={"to": "Baseline", "as": "Ratio"}, critical="2")
+    found = verdict(metric, profile, spoiled(1000, age=("old", 0.5)))
+    assert (found.outcome, found.reason) == (Outcome.UNKNOWN, "NotANumber")
+    assert "compare as Difference" in found.message
+
+
+@pytest.mark.parametrize("check", ["ConstantColumns", "DistinctRatio"])
+def test_derived_columns_are_not_looked_at_value_by_value(check: str, profile: Profile) -> None:
+    made = DerivedFrom(source="note", derivation=Derivation.TEXT_LENGTH)
+    age = msgspec.structs.replace(profile.columns[0], role=ColumnRole.DERIVED, derived=made)
+    derived = msgspec.structs.replace(profile, columns=[age, *profile.columns[1:]])
+    metric = quality(check, columns={"names": ["age"]})
+    spec = spec_of(metric)
+    assert checks_for(spec.metrics, derived) == RowChecks()
+    seen = pane(0, baselineDigest=digest(derived))
+    found = judge(spec, [tick(0, seen)], derived)
+    assert found.reason == "ColumnKindUnsupported"
 
 
 def test_the_period_before_may_be_the_measure(profile: Profile) -> None:

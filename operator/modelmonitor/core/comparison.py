@@ -68,17 +68,22 @@ def compared(now: Estimate, before: Estimate, as_: CompareAs) -> Estimate:
     Returns
     -------
     Estimate
-        `UNBOUNDED` for a ratio whose reference cannot be told from 0.
+        Of a ratio whose reference may be 0, but not negative, the least that it can be is known;
+        if the reference's value is 0, it stands for the ratio. `UNBOUNDED` for a reference of
+        either sign, or of exactly 0.
     """
     if as_ is CompareAs.DIFFERENCE:
         return _difference(now, before)
-    if not (before.low > 0 or before.high < 0):
+    if before.high < 0:
+        found = _ratio(-now, -before)
+    elif before.low >= 0 and before.high > 0:
+        found = _ratio(now, before)
+    else:
         return UNBOUNDED
-    found = _ratio(now, before) if before.low > 0 else _ratio(-now, -before)
     if as_ is CompareAs.RATIO:
         return found
     change = Estimate(found.value - 1, found.low - 1, found.high - 1)
-    return change if before.low > 0 else -change
+    return change if before.high > 0 else -change
 
 
 def worded(comparison: Comparison, change: Estimate) -> str:
@@ -108,8 +113,14 @@ def _difference(now: Estimate, before: Estimate) -> Estimate:
 
 
 def _ratio(now: Estimate, before: Estimate) -> Estimate:
-    """Return now / before, the whole interval of `before` being positive."""
-    return Estimate(now.value / before.value, _ratio_low(now, before), -_ratio_low(-now, before))
+    """Return now / before, no part of the interval of `before` being negative."""
+    if before.low > 0:
+        value = now.value / before.value
+        return Estimate(value, _ratio_low(now, before), -_ratio_low(-now, before))
+    if now.low < 0:
+        return UNBOUNDED
+    low = _ratio_low(now, before)
+    return Estimate(now.value / before.value if before.value > 0 else low, low, math.inf)
 
 
 def _ratio_low(now: Estimate, before: Estimate) -> float:

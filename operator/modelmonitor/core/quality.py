@@ -14,7 +14,7 @@ from modelmonitor.api.v1alpha1.metric_options import (
     DataQualityOptions,
 )
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.comparison import Estimate, compared, reference_of
+from modelmonitor.core.comparison import Estimate, compared, exactly, reference_of
 from modelmonitor.core.judging import (
     Measurement,
     Refusal,
@@ -146,10 +146,25 @@ def _values(
             return before
         if now is None:
             continue
-        as_ = metric.compare.as_ if metric.compare is not None else CompareAs.DIFFERENCE
-        value = now if before is None else compared(now, before, as_)
-        found.append(ColumnValue(column.name, value))
+        value = now if before is None else _compared(metric, now, before)
+        if value is not None:
+            found.append(ColumnValue(column.name, value))
+        else:
+            return Refusal(
+                VerdictReason.NOT_A_NUMBER,
+                f"{check.word}: {column.name} {now.value:.2%}, and none to compare with, so that "
+                "there is no ratio: compare as Difference",
+            )
     return found
+
+
+def _compared(metric: Metric, now: Estimate, before: Estimate) -> Estimate | None:
+    """Return a compared value; None where there is no number. None then and now is no change."""
+    as_ = metric.compare.as_ if metric.compare is not None else CompareAs.DIFFERENCE
+    if as_ is not CompareAs.DIFFERENCE and now.value == before.value == 0:
+        return exactly(1.0 if as_ is CompareAs.RATIO else 0.0)
+    value = compared(now, before, as_)
+    return None if math.isnan(value.value) else value
 
 
 def _before(

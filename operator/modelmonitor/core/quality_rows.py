@@ -93,16 +93,22 @@ def judge_constants(
     metric: Metric, columns: Sequence[ColumnProfile], reference: Reference, window: Window
 ) -> Verdict:
     """Return the verdict on how many columns have become constant."""
-    rows = reference.rows(window.ticks)
-    samples = most_rows(rows, columns)
-    few = too_few(metric, samples, window, "rows")
-    if few is not None:
-        return unknown(metric, few, window, samples=samples)
     watched = [
         column
         for column in columns
         if column.kind is not ColumnKind.IGNORED and column.derived is None
     ]
+    if not watched:
+        refusal = Refusal(
+            VerdictReason.COLUMN_KIND_UNSUPPORTED,
+            "ConstantColumns fits none of the columns: it needs counted ones that are sent",
+        )
+        return unknown(metric, refusal, window)
+    rows = reference.rows(window.ticks)
+    samples = most_rows(rows, columns)
+    few = too_few(metric, samples, window, "rows")
+    if few is not None:
+        return unknown(metric, few, window, samples=samples)
     panes = [pane for tick in window.ticks for pane in reference.panes(tick)]
     if any(pane.alike is None and pane.columns for pane in panes):
         return unknown(metric, NOT_COUNTED, window, samples=samples)

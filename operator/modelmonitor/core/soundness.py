@@ -128,8 +128,8 @@ def _is_sound_column(counts: ColumnCounts) -> bool:
 
 
 def _is_sound_mark(mark: MarkCounts, values: int) -> bool:
-    counts = (mark.below, mark.at, values - mark.below - mark.at)
-    return math.isfinite(mark.value) and _are_counts(counts)
+    counts = (mark.below, mark.at)
+    return math.isfinite(mark.value) and _are_counts(counts) and sum(counts) <= values
 
 
 def _are_sound_scores(counts: ScoreCounts) -> bool:
