@@ -8,6 +8,7 @@ different things. Addition is associative and commutative, so the order of arriv
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
@@ -290,6 +291,9 @@ def _sum_generation(parts: Iterable[GenerationCounts]) -> GenerationCounts:
     )
 
 
+_counts_of = attrgetter("rows", "missing", "mismatched", "infinite", "below", "above", "unknown")
+
+
 def _sum_column(parts: Sequence[ColumnTotals]) -> ColumnTotals:
     if len(parts) == 1:
         return parts[0]
@@ -299,20 +303,24 @@ def _sum_column(parts: Sequence[ColumnTotals]) -> ColumnTotals:
         raise MixedPanesError(
             f"columns of {sizes} cells cannot be added: they were counted by different baselines"
         )
+    # Windows hold many ticks: one pass over all counts, and none where there is nothing to add.
+    rows, missing, mismatched, infinite, below, above, unknown = (
+        sum(each) for each in zip(*map(_counts_of, parts), strict=True)
+    )
     return ColumnTotals(
-        rows=sum(part.rows for part in parts),
-        missing=sum(part.missing for part in parts),
-        mismatched=sum(part.mismatched for part in parts),
-        infinite=sum(part.infinite for part in parts),
-        below=sum(part.below for part in parts),
-        above=sum(part.above for part in parts),
-        unknown=sum(part.unknown for part in parts),
+        rows=rows,
+        missing=missing,
+        mismatched=mismatched,
+        infinite=infinite,
+        below=below,
+        above=above,
+        unknown=unknown,
         cells=np.sum(filled, axis=0, dtype=np.int64) if filled else parts[0].cells,
-        total=math.fsum(part.total for part in parts),
-        squares=math.fsum(part.squares for part in parts),
-        novel=_sum_novel(part.novel for part in parts),
+        total=math.fsum([part.total for part in parts]),
+        squares=math.fsum([part.squares for part in parts]),
+        novel=_sum_novel([part.novel for part in parts if part.novel]),
         empty=_sum_empty(part.empty for part in parts),
-        marks=_sum_marks(part.marks for part in parts),
+        marks=_sum_marks([part.marks for part in parts if part.marks]),
     )
 
 
