@@ -162,7 +162,7 @@ METRICS: Final[list[dict[str, Any]]] = [
         "name": "prior",
         "type": "EstimatedPerformance",
         "estimatedPerformance": {"measure": "PriorShift"},
-        "threshold": threshold(ABOVE, "0.1"),
+        "threshold": threshold(ABOVE, "0.15"),
     },
     {
         "name": "accuracy",
