@@ -70,6 +70,19 @@ def test_only_the_namespace_that_is_meant_is_listed() -> None:
     assert screen.text == "No ModelMonitor in namespace models.\n"
 
 
+def test_a_baseline_of_panes_is_named_with_its_period() -> None:
+    screen = Screen()
+    body = monitor("critical")
+    learned = {"digest": f"sha256:{'9' * 64}", "since": "2026-07-17T17:00:00Z"}
+    body["status"]["baseline"]["learned"] = {**learned, "until": "2026-07-24T17:00:00Z"}
+
+    cluster = MemoryCluster(bodies=[body])
+    show_one(cluster, screen.console, "models", "flight-delay", Output.TEXT, clock)
+
+    words = " ".join(screen.text.split())
+    assert f"sha256:{'9' * 64}, 48,211 rows of 2026-07-17T17:00:00Z to" in words
+
+
 def test_json_is_the_object_as_the_api_server_has_it() -> None:
     screen = Screen()
     cluster = MemoryCluster(bodies=[monitor("critical")])

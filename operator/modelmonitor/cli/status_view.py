@@ -12,6 +12,7 @@ from modelmonitor.api.v1alpha1.conditions import ConditionType
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import (
     AlertState,
+    BaselineStatus,
     BreakerState,
     Condition,
     ConditionStatus,
@@ -162,7 +163,7 @@ def _facts(monitor: ModelMonitor, now: float) -> Table:
     if state.revision:
         table.add_row("Revision", state.revision)
     if state.baseline:
-        table.add_row("Baseline", f"{state.baseline.digest}, {state.baseline.rows:,} rows")
+        table.add_row("Baseline", _baseline(state.baseline))
     if state.injection:
         table.add_row(
             "Injection",
@@ -207,6 +208,13 @@ def _restart(restart: RestartStatus, now: float) -> str:
     moment = restart.finished_at or restart.requested_at
     text = f"{restart.phase.value} {age(moment, now)} ago"
     return f"{text}: {restart.message}" if restart.message else text
+
+
+def _baseline(baseline: BaselineStatus) -> str:
+    if baseline.learned is None:
+        return f"{baseline.digest}, {baseline.rows:,} rows"
+    learned = baseline.learned
+    return f"{learned.digest}, {baseline.rows:,} rows of {learned.since} to {learned.until}"
 
 
 def _retraining(monitor: ModelMonitor, now: float) -> str:

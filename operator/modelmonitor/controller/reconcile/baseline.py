@@ -14,8 +14,10 @@ from modelmonitor.api.v1alpha1.learned import LearnedBaseline
 from modelmonitor.api.v1alpha1.metrics import DATA_TYPES, Metric
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
+from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.core.asked import checks_for, marks_for
+from modelmonitor.core.history import unrecordable
 from modelmonitor.core.learning import first_skeleton
 from modelmonitor.core.multivariate import view_of, views_for
 from modelmonitor.core.performance import wants_scores
@@ -56,6 +58,13 @@ class Missing:
     message: str
 
 
+NOT_NAMED: Final = Missing(
+    BaselineReason.BASELINE_NOT_FOUND,
+    "spec.baseline is not set, and metrics that look at columns need one: name the ConfigMap that "
+    "`modelmonitor baseline apply` wrote",
+)
+
+
 def first_cells(learned: LearnedBaseline) -> Loaded:
     """Return the profile by whose cells the first round of learning counts."""
     profile = first_skeleton(learned)
@@ -68,6 +77,34 @@ class Baselines:
     def __init__(self, api: ApiServer) -> None:
         self._api = api
         self._kept: OrderedDict[tuple[str, str, ObjectVersion], Loaded | Missing] = OrderedDict()
+
+    async def of(self, key: Key, spec: ModelMonitorSpec) -> Loaded | Missing | None:
+        """Return the profile by whose cells a monitor's rows are counted at first.
+
+        Returns
+        -------
+        Loaded, Missing or None
+            The profile, or why there is none; None where the monitor needs none.
+        """
+        baseline = spec.baseline
+        if baseline is not None and baseline.learned is not None:
+            loaded = first_cells(baseline.learned)
+            absent = missing_columns(spec, loaded.profile)
+            return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else loaded
+        if baseline is None or baseline.profile_ref is None:
+            return NOT_NAMED if needs_baseline(spec) else None
+        try:
+            found = await self.load(key, baseline.profile_ref.name)
+        except AccessDeniedError as error:
+            return Missing(
+                BaselineReason.ACCESS_DENIED, f"the operator may not read the baseline: {error}"
+            )
+        if isinstance(found, Missing):
+            return found
+        absent = missing_columns(spec, found.profile) or missing_hours(spec, found.profile)
+        if not absent and baseline.production is not None:
+            absent = unrecordable(found.profile)
+        return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
 
     async def load(self, key: Key, name: str) -> Loaded | Missing:
         """Return the profile in a ConfigMap of a monitor's namespace, or why there is none."""

@@ -104,6 +104,12 @@ class Memory:
     """Their profile; None where the plan has the profile by whose cells panes are counted."""
 
     @property
+    def taking(self) -> Recording | None:
+        """The recording that rows still enter; None once a learned baseline is there."""
+        done = self.cells is not None and self.comparator is not None
+        return None if done else self.recording
+
+    @property
     def progress(self) -> Progress:
         """How far learning from panes is."""
         return Progress(self.recording, self.comparator, self.skeleton)
@@ -212,9 +218,9 @@ def take_in(memory: Memory, panes: Iterable[Pane], loaded: Loaded | None = None)
             memory.early.setdefault(start, []).append(pane)
             continue
         memory.late += 1
-        if memory.recording is not None and loaded is not None:
+        if memory.taking is not None and loaded is not None:
             memory.recording = with_late_pane(
-                memory.recording,
+                memory.taking,
                 loaded.profile,
                 pane,
                 revision=memory.choice.judged,
@@ -253,8 +259,8 @@ def judge(
     evaluation = _evaluation(memory, spec, loaded)
     memory.evidence = evaluation.evidence
     memory.coverage = evaluation.coverage
-    if memory.recording is not None and loaded is not None:
-        memory.recording = with_tick(memory.recording, loaded.profile, _tick(facts, panes))
+    if memory.taking is not None and loaded is not None:
+        memory.recording = with_tick(memory.taking, loaded.profile, _tick(facts, panes))
     return _advance(memory, spec.metrics, evaluation.verdicts, facts.end)
 
 

@@ -29,10 +29,6 @@ from modelmonitor.controller.reconcile.baseline import (
     Baselines,
     Loaded,
     Missing,
-    first_cells,
-    missing_columns,
-    missing_hours,
-    needs_baseline,
 )
 from modelmonitor.controller.reconcile.claims import Claims
 from modelmonitor.controller.reconcile.network_policies import NetworkPolicies
@@ -40,7 +36,6 @@ from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, pa
 from modelmonitor.controller.reconcile.surroundings import Neighbourhoods
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle, capture_of
-from modelmonitor.core.history import unrecordable
 from modelmonitor.core.preflight import Surroundings
 from modelmonitor.core.retraining_job import Owner, job_manifest
 from modelmonitor.core.settings import Settings
@@ -157,7 +152,7 @@ class Planner:
             target=target,
             target_problem=target_problem,
             namespace_problem=await self._namespace(key),
-            baseline=await self._baseline(key, monitor),
+            baseline=await self._baselines.of(key, monitor.spec),
             job_problem=await self._job(key, monitor),
             network_obstacle=network_obstacle,
             surroundings=surroundings,
@@ -206,34 +201,6 @@ class Planner:
             f"pods of this namespace get no collector: run `kubectl label namespace "
             f"{key.namespace} {INJECTION_LABEL}={INJECTION_ENABLED}`",
         )
-
-    async def _baseline(self, key: Key, monitor: ModelMonitor) -> Loaded | Missing | None:
-        baseline = monitor.spec.baseline
-        if baseline is not None and baseline.learned is not None:
-            loaded = first_cells(baseline.learned)
-            absent = missing_columns(monitor.spec, loaded.profile)
-            return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else loaded
-        if baseline is None or baseline.profile_ref is None:
-            if not needs_baseline(monitor.spec):
-                return None
-            return Missing(
-                BaselineReason.BASELINE_NOT_FOUND,
-                "spec.baseline is not set, and metrics of type Drift, Distance or DataQuality "
-                "need one: name the ConfigMap that `modelmonitor baseline apply` wrote",
-            )
-        try:
-            found = await self._baselines.load(key, baseline.profile_ref.name)
-        except AccessDeniedError as error:
-            return Missing(
-                BaselineReason.ACCESS_DENIED, f"the operator may not read the baseline: {error}"
-            )
-        if isinstance(found, Missing):
-            return found
-        spec, profile = monitor.spec, found.profile
-        absent = missing_columns(spec, profile) or missing_hours(spec, profile)
-        if not absent and baseline.production is not None:
-            absent = unrecordable(profile)
-        return Missing(BaselineReason.BASELINE_INVALID, absent) if absent else found
 
     async def _job(self, key: Key, monitor: ModelMonitor) -> Problem | None:
         retraining, metadata = monitor.spec.retraining, monitor.metadata
