@@ -1,6 +1,7 @@
 """Suggested thresholds, and how often a history says that alarms come."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +24,7 @@ from modelmonitor.core.suggestion import (
     usual_seconds,
 )
 from modelmonitor.core.track import Alarm, Phase, Track
-from tests.core.monitoring import spec_of, steady
+from tests.core.monitoring import drift, spec_of, steady
 
 HOUR: Final = 3600.0
 WEEK: Final = 168 * HOUR
@@ -163,6 +164,30 @@ def test_thresholds_that_hold_the_bound_itself_are_suggested_beyond_it() -> None
 def test_a_ratio_above_one_is_not_suggested() -> None:
     values = [0.0, 1.0, 1.0]
     assert suggested(track_of(values, above("0.5"), type_="DataQuality")) == {}
+
+
+def shifts(values: Sequence[float], critical: int) -> Track:
+    """Return a Drift track whose first ticks are critical."""
+    spec = spec_of(drift(critical="0.1", warning="0.05"), interval="1h")
+    return replace(track_of(values, above(), critical=critical), metric=spec.metrics[0])
+
+
+def test_a_tolerance_is_suggested_above_all_that_moved_while_it_alarmed() -> None:
+    found = suggested(shifts([0.3, 0.181, 0.25, 0.7, 0.0], critical=3))
+
+    assert {name: each.value for name, each in found.items()} == {
+        "critical": "0.31",
+        "warning": "0.31",
+    }
+
+
+def test_drift_that_never_alarmed_keeps_its_tolerance() -> None:
+    assert suggested(shifts([0.04, 0.9], critical=0)) == {}
+
+
+def test_no_tolerance_fits_where_a_column_moved_altogether() -> None:
+    found = suggested(shifts([1.0, 0.2], critical=2))
+    assert [each.value for each in found.values()] == ["", ""]
 
 
 def test_a_metric_that_never_had_a_value_gets_no_suggestion() -> None:

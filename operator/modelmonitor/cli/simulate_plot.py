@@ -33,6 +33,8 @@ HEAD: Final = 1.25
 """Height of title and legend, inches."""
 MOST_POINTS: Final = 1500
 """Points of a line; where there are more ticks, each stands for the lowest to the highest value."""
+SHIFT_POINTS: Final = 250
+"""Points of a column's moved share, each the largest of some ticks."""
 LEAST_STRENGTH: Final = 1e-4
 """Evidence below this part of what alarms is drawn here."""
 DAY: Final = 86_400.0
@@ -86,8 +88,8 @@ def metric_picture(found: Simulation, track: Track) -> Figure:
     return figure
 
 
-def thinned(ends: Floats, values: Floats, interval: float) -> Thinned:
-    """Return the lowest and highest value of each of at most `MOST_POINTS` stretches of ticks.
+def thinned(ends: Floats, values: Floats, interval: float, most: int = MOST_POINTS) -> Thinned:
+    """Return the lowest and highest value of each of at most `most` stretches of ticks.
 
     Parameters
     ----------
@@ -97,11 +99,13 @@ def thinned(ends: Floats, values: Floats, interval: float) -> Thinned:
         NaN where there is none, shape `(n_ticks,)`. A stretch without values is a gap.
     interval
         Seconds; ticks further apart than this have a gap between them.
+    most
+        Points.
     """
     jumps = np.flatnonzero(np.diff(ends) > 1.5 * interval) + 1
     times = np.insert(ends, jumps, ends[jumps] - interval)
     shown = np.insert(values, jumps, np.nan)
-    size = -(-times.size // MOST_POINTS)
+    size = -(-times.size // most)
     starts = np.arange(0, times.size, max(1, size))
     low = np.minimum.reduceat(np.where(np.isnan(shown), np.inf, shown), starts)
     high = np.maximum.reduceat(np.where(np.isnan(shown), -np.inf, shown), starts)
@@ -137,10 +141,14 @@ def _value_panel(axes: Axes, found: Simulation, track: Track) -> None:
     _prepare(axes, found, track, f"{track.metric.name}", _unit(track.metric))
     if track.metric.drift is not None and track.moved:
         for (name, shares), (colour, dashes) in zip(track.moved.items(), _COLUMNS, strict=False):
-            _line(axes, track, shares, found.history.interval, colour, dashes, name)
+            # What moved stands out in some ticks and not in others: the largest of a stretch tells.
+            line = thinned(track.ends, shares, found.history.interval, SHIFT_POINTS)
+            axes.plot(
+                line.days, line.high, color=colour, linestyle=dashes, linewidth=1.3, label=name
+            )
         axes.legend(loc="upper left", fontsize=8, frameon=False, ncols=3, labelcolor=INK)
     else:
-        _line(axes, track, track.values, found.history.interval, BLUE, "-", None)
+        _line(axes, track, track.values, found.history.interval, BLUE, "-")
     bounds = list(_bounds(track.metric))
     _scale(axes, track, [bound for _, bound in bounds])
     for severity, bound in bounds:
@@ -155,7 +163,7 @@ def _evidence_panel(axes: Axes, found: Simulation, track: Track) -> None:
         shown = np.maximum(strength, LEAST_STRENGTH)
         dashes = "-" if level is Level.CRITICAL else "--"
         colour = _SEVERITY[Severity(level.value)]
-        _line(axes, track, shown, found.history.interval, colour, dashes, None)
+        _line(axes, track, shown, found.history.interval, colour, dashes)
     axes.axhline(1.0, color=INK, linewidth=1.0, linestyle=":")
     axes.annotate(
         "alarms above",
@@ -216,10 +224,9 @@ def _line(
     interval: float,
     colour: str,
     dashes: str,
-    label: str | None,
 ) -> None:
     line = thinned(track.ends, values, interval)
-    axes.plot(line.days, line.high, color=colour, linestyle=dashes, linewidth=1.2, label=label)
+    axes.plot(line.days, line.high, color=colour, linestyle=dashes, linewidth=1.2)
     if np.nanmax(line.high - line.low, initial=0.0) > 0:
         axes.fill_between(line.days, line.low, line.high, color=colour, alpha=0.3, linewidth=0)
 

@@ -231,10 +231,14 @@ def _fired(track: Track, use: Use) -> str:
 
 def _fitting(fitting: Iterable[Suggestion], severity: Severity) -> str:
     for each in fitting:
-        if each.field.startswith(severity.value.lower()):
-            if not each.allowed:
-                return f"{each.value}, never exceeded"
-            return f"{each.value}, exceeded at most {each.allowed} times"
+        if not each.field.startswith(severity.value.lower()):
+            continue
+        if not each.value:
+            return "none: a column moved altogether"
+        if not each.allowed:
+            return f"{each.value}, never exceeded"
+        times = "once" if each.allowed == 1 else f"{each.allowed} times"
+        return f"{each.value}, exceeded at most {times}"
     return NONE
 
 

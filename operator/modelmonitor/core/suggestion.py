@@ -6,6 +6,9 @@ that overlap are in breach together, and people are disturbed once. So that a th
 always exceeded does not pass for one alarm, each allowed alarm may last as long as the window in
 which one odd moment stays. `pendingFor` and `keepFiringFor` are taken as declared. Time that is
 known to have been unusual is left out.
+
+Of Drift the tolerance is suggested above which no column moved while it alarmed. No tick would then
+speak for a shift; a smaller tolerance may have been silent, too.
 """
 
 import math
@@ -30,6 +33,8 @@ MONTH: Final = 30 * 86_400.0
 """Seconds of the month in which rates are told."""
 ALWAYS: Final = 0.9
 """Share of the judged time from which a threshold fires always."""
+ALTOGETHER: Final = 0.95
+"""Moved share from which no tolerance is of any use."""
 CONFIDENCE: Final = 0.95
 """Probability with which the true rate of false alarms is below the bound that is told."""
 
@@ -95,7 +100,7 @@ class Suggestion:
     field
         Field of the threshold, as in the manifest: `warning`, `critical` or one of the ranges.
     value
-        As the manifest would have it.
+        As the manifest would have it; empty: none would have fitted.
     between
         Seconds between alarms that are allowed.
     allowed
@@ -181,7 +186,7 @@ def suggest(
     Parameters
     ----------
     track
-        A metric with a threshold; others, and those that never had a value, get no suggestion.
+        A metric; one that never had a value, or of Drift never alarmed, gets no suggestion.
     history
         The whole history.
     budget
@@ -190,7 +195,10 @@ def suggest(
         Times whose alarms would have been right.
     """
     metric, threshold = track.metric, track.metric.threshold
-    values = _usual(track, history, incidents)
+    usual = _usual(track, history, incidents)
+    values = track.values[usual]
+    if metric.drift is not None:
+        return _tolerances(track, usual)
     if threshold is None or not values.size or threshold.operator is Operator.INSIDE_RANGE:
         return []
     rarely = budget.false_alarm_interval
@@ -250,13 +258,34 @@ def _lasting(
     return begins[lasting], ends[lasting]
 
 
-def _usual(track: Track, history: History, incidents: Sequence[Span]) -> Floats:
-    """Return the values of a metric at ticks whose window touches no known incident."""
+def _tolerances(track: Track, usual: NDArray[np.bool_]) -> list[Suggestion]:
+    """Return the tolerances above which nothing moved while a Drift metric alarmed."""
+    found = []
+    for severity in declared(track.metric):
+        least = Phase.CRITICAL if severity is Severity.CRITICAL else Phase.WARNING
+        alarming = track.values[usual & (track.phases >= int(least))]
+        if not alarming.size:
+            continue
+        largest = float(alarming.max())
+        found.append(
+            Suggestion(
+                metric=track.metric.name,
+                field=severity.value.lower(),
+                value=_decimal(_above(largest)) if largest < ALTOGETHER else "",
+                between=0.0,
+                allowed=0,
+            )
+        )
+    return found
+
+
+def _usual(track: Track, history: History, incidents: Sequence[Span]) -> NDArray[np.bool_]:
+    """Return at which ticks a metric has a value and its window touches no known incident."""
     back = _reach(track, history)
     usual = np.isfinite(track.values)
     for each in incidents:
         usual &= (track.ends <= each.begin) | (track.ends - back >= each.end)
-    return track.values[usual]
+    return usual
 
 
 def _reach(track: Track, history: History) -> float:
