@@ -202,6 +202,20 @@ def test_a_fixed_period_that_nobody_recorded_is_refused() -> None:
     run(story())
 
 
+def test_a_profile_with_too_many_cells_is_refused_before_anything_is_kept() -> None:
+    async def story() -> None:
+        world = prepared()
+        wide = TRAINED.columns[0]
+        columns = [msgspec.structs.replace(wide, name=f"c{number}") for number in range(400)]
+        world.baseline(msgspec.structs.replace(TRAINED, columns=columns))
+        process = world.start()
+        await world.until(lambda: world.condition("BaselineReady")[1] == "BaselineInvalid")
+        assert "8192" in message(world)
+        await process.stop()
+
+    run(story())
+
+
 def test_suspension_keeps_what_was_learned() -> None:
     async def story() -> None:
         world = prepared()
@@ -293,7 +307,7 @@ def test_the_same_profiles_come_out_wherever_the_controller_is_killed(after_effe
     _, wanted = run(lived(counting, LIFE))
     assert len(set(wanted)) == 3  # none yet, and those of two days
     writes = [number for number, call in enumerate(counting.calls, 1) if call in {"put", "delete"}]
-    for at in random.Random(11).sample(writes, 6):
+    for at in random.Random(11).sample(writes, 4):
         killer = Killer(at, after_effect=after_effect)
         _, found = run(lived(killer, LIFE))
         assert killer.dead.is_set() or call_is_a_delete(counting, at)

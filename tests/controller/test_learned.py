@@ -205,7 +205,7 @@ def test_the_same_profile_comes_out_wherever_the_controller_is_killed(after_effe
     counting = Killer()
     _, wanted = run(lived(counting))
     puts = [number for number, call in enumerate(counting.calls, 1) if call == "put"]
-    for at in random.Random(4).sample(puts, 8):
+    for at in random.Random(4).sample(puts, 5):
         killer = Killer(at, after_effect=after_effect)
         _, found = run(lived(killer))
         assert killer.dead.is_set()

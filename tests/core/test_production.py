@@ -7,6 +7,7 @@ from modelmonitor.api.v1alpha1.conditions import BaselineReason, VerdictReason
 from modelmonitor.core.comparator import Comparator, Made, Progress, Standing, standing
 from modelmonitor.core.history import HOUR, Recording, begin
 from modelmonitor.core.production import DAY, Pending, Period, Unrecorded, period_of
+from modelmonitor.core.profile import Profile
 from modelmonitor.core.times import format_time, parse_time
 
 BEGAN = parse_time("2026-03-02T07:00:00Z")
@@ -96,3 +97,14 @@ def test_a_period_with_too_few_rows_is_still_learning() -> None:
     learning = said(ROLLING, begin("d", BEGAN), Comparator(made, None), BEGAN + 3 * DAY)
     assert learning.reason is BaselineReason.LEARNING
     assert "had 17 rows, 1000 are needed" in learning.message
+
+
+def test_hours_without_rows_are_told() -> None:
+    made = Made(period=Period(BEGAN, BEGAN + 2 * DAY), rows=5000, digest="sha256:" + "a" * 64)
+    profile = Profile(rows=5000, columns=[], warnings=["only 40 of 48 hours had rows", "other"])
+    loaded = said(ROLLING, begin("d", BEGAN), Comparator(made, profile), BEGAN + 3 * DAY)
+    assert loaded.reason is BaselineReason.LOADED
+    assert loaded.message == (
+        "sha256:aaaaaaaaaaaa from 5000 rows of 2026-03-02T07:00:00Z to 2026-03-04T07:00:00Z; "
+        "only 40 of 48 hours had rows"
+    )

@@ -109,10 +109,9 @@ def standing(baseline: Baseline, progress: Progress, now: float) -> Standing:
     if recording is None:
         return Standing(BaselineReason.LEARNING, "learning from panes has not begun yet")
     if comparator is not None and comparator.profile is not None:
-        made = comparator.made
-        return Standing(
-            BaselineReason.LOADED, f"{made.digest[:19]} from {made.rows} rows of {made.period}"
-        )
+        made, weak = comparator.made, comparator.profile.warnings
+        words = f"{made.digest[:19]} from {made.rows} rows of {made.period}"
+        return Standing(BaselineReason.LOADED, "; ".join([words, *weak[:1]]))
     if baseline.production is not None:
         return _of_production(baseline.production, recording, comparator, now)
     if baseline.learned is not None and progress.skeleton is not None:
