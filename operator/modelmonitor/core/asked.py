@@ -3,8 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from modelmonitor.api.v1alpha1.base import parse_decimal
-from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck, StatisticOf
+from modelmonitor.api.v1alpha1.metric_options import (
+    StatisticOf,
+)
 from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.quality_options import DataQualityCheck
 from modelmonitor.api.v1alpha1.thresholds import Threshold
 from modelmonitor.core.profile import ColumnKind, Profile
 from modelmonitor.core.rows import selected

@@ -10,10 +10,9 @@ from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metric_options import (
     CompareAs,
     CompareTo,
-    DataQualityCheck,
-    DataQualityOptions,
 )
 from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.quality_options import DataQualityCheck, DataQualityOptions
 from modelmonitor.core.comparison import Estimate, compared, exactly, reference_of
 from modelmonitor.core.judging import (
     Measurement,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck
+from modelmonitor.api.v1alpha1.quality_options import DataQualityCheck
 from modelmonitor.core.comparison import Estimate, exactly
 from modelmonitor.core.judging import Refusal
 from modelmonitor.core.panes import ColumnTotals

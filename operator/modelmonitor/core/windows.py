@@ -12,8 +12,8 @@ from functools import cached_property
 from typing import Final
 
 from modelmonitor.api.v1alpha1.base import parse_decimal, parse_duration
-from modelmonitor.api.v1alpha1.metric_options import DataQualityCheck
 from modelmonitor.api.v1alpha1.metrics import Metric
+from modelmonitor.api.v1alpha1.quality_options import DataQualityCheck
 from modelmonitor.core.panes import ColumnTotals, Sketched, Traffic, sum_traffic, traffic_of
 from modelmonitor.core.performance_scores import ScoreTotals
 from modelmonitor.core.soundness import is_sound

@@ -20,8 +20,6 @@ from modelmonitor.api.v1alpha1.metric_options import (
     CompareAs,
     CompareTo,
     Comparison,
-    DataQualityCheck,
-    DataQualityOptions,
     DistanceOptions,
     DriftOptions,
     ErrorRatioOptions,
@@ -30,6 +28,7 @@ from modelmonitor.api.v1alpha1.metric_options import (
     StatisticOptions,
 )
 from modelmonitor.api.v1alpha1.multivariate import MultivariateOptions
+from modelmonitor.api.v1alpha1.quality_options import DataQualityCheck, DataQualityOptions
 from modelmonitor.api.v1alpha1.rules import RuleReason, rule
 from modelmonitor.api.v1alpha1.thresholds import GREATER_OPERATORS, Threshold
 
