@@ -42,8 +42,8 @@ def main() -> None:
         axis.axis("off")
     for axis in axes[-1]:
         axis.set_xlabel("panes since the shift began", fontsize=8)
-    figure.suptitle(task["title"])
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="lower right", ncols=3)
+    figure.suptitle(task["title"], x=0.02, ha="left")
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="upper right", ncols=3, fontsize=9)
     figure.tight_layout()
     figure.savefig(Path(sys.argv[1]), metadata={"Date": None})
 
