@@ -14,6 +14,7 @@ from modelmonitor.core.history import (
     Recording,
     begin,
     closed,
+    rows_before,
     unrecordable,
     with_late_pane,
     with_tick,
@@ -153,6 +154,16 @@ def test_an_hour_takes_late_panes_until_it_is_closed_and_none_after() -> None:
     assert late(recording, pane(T0), end) == recording
     assert closed(recording, end) == recording.hours
     assert without(recording, closed(recording, end)).hours == []
+
+
+def test_rows_are_those_of_the_fullest_column_and_of_whole_hours_where_asked() -> None:
+    recording = begin(DIGEST, T0)
+    for time in (T0, T0 + 60, T0 + HOUR):
+        recording = with_tick(recording, PROFILE, tick(pane(time)))
+    assert recording.rows == 150
+    assert rows_before(recording, T0 + HOUR) == 100
+    assert rows_before(recording, T0 + 2 * HOUR) == 150
+    assert rows_before(without(recording, recording.hours[:1]), T0 + HOUR) == 100
 
 
 def test_revisions_are_told_apart_and_few() -> None:

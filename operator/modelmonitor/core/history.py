@@ -187,6 +187,20 @@ def observed_well(pane: Pane) -> bool:
     return copied_share(traffic) >= COVERAGE_FLOOR and decoded_share(traffic) >= COVERAGE_FLOOR
 
 
+def rows_before(recording: Recording, until: float) -> int:
+    """Return the rows of a recording but for those of open hours that begin at `until` or later.
+
+    `until` is in seconds since the epoch; rows are those of the fullest column.
+    """
+    later = [
+        max((column.rows for column in origin.columns.values()), default=0)
+        for hour in recording.hours
+        if hour.start >= until
+        for origin in hour.origins
+    ]
+    return recording.rows - sum(later)
+
+
 def closed(recording: Recording, judged_until: float) -> list[Hour]:
     """Return the hours that take no pane any more."""
     return [hour for hour in recording.hours if hour.end + OPEN_FOR <= judged_until]

@@ -40,6 +40,7 @@ from modelmonitor.core.history import (
     begin_naming,
     closed,
     hour_of,
+    rows_before,
     without,
 )
 from modelmonitor.core.learning import (
@@ -158,7 +159,7 @@ async def _learn(
         return
     if stage >= ROUNDS:
         found = await _made(store, memory, subject, cells, period, finish=settled)
-        memory.comparator = found if found.made.rows >= learned.min_rows else None
+        memory.comparator = None if found.profile is None else found
         return
     hours = await _hours_of(store, subject.uid, period, memory.recording.hours)
     profile = next_skeleton(learned, cells.profile, cells.digest, hours, stage + 1)
@@ -171,11 +172,12 @@ async def _learn(
 
 
 def _is_enough(learned: LearnedBaseline, recording: Recording, stage: int, period: Period) -> bool:
-    """Return whether a round of learning may be over; whole hours are looked at."""
+    """Return whether a round of learning is over; whole hours are looked at."""
+    rows = rows_before(recording, period.until)
     if stage < ROUNDS:
-        return period.hours >= 1 and recording.rows >= rows_of_round(learned)
+        return period.hours >= 1 and rows >= rows_of_round(learned)
     long = period.until - period.since >= parse_duration(learned.period)
-    return long and recording.rows >= learned.min_rows
+    return long and rows >= learned.min_rows
 
 
 async def restore(store: ObjectStore, subject: Subject, memory: Memory, made: Made | None) -> None:
