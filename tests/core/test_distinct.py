@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.statistics.distinct import REGISTERS, DistinctCounter, estimate, merged
+from modelmonitor.core.statistics.distinct import (
+    FINE,
+    FINE_LOG2,
+    REGISTERS,
+    DistinctCounter,
+    estimate,
+    merged,
+    relative_error,
+)
 
 KEY = b"key"
 texts = st.lists(st.text(st.characters()), max_size=50)
@@ -37,6 +45,22 @@ def test_the_estimate_has_no_bias() -> None:
     ]
     assert abs(float(np.mean(errors))) < 3 * 0.0325 / 40**0.5
     assert float(np.std(errors)) == pytest.approx(0.0325, rel=0.4)
+
+
+@pytest.mark.parametrize("size", [30, 1000, 4096, 20_000])
+def test_the_error_of_a_fine_sketch_is_what_it_says(size: int) -> None:
+    errors = []
+    for seed in range(60):
+        counter = DistinctCounter(b"%d" % seed, FINE_LOG2)
+        counter.add_numbers(np.arange(size, dtype=np.float64))
+        errors.append(estimate(merged([counter.sketch()], FINE)) / size - 1)
+    expected = relative_error(size, FINE)
+    assert float(np.std(errors)) == pytest.approx(expected, rel=0.35)
+    assert abs(float(np.mean(errors))) < 4 * expected / 60**0.5
+
+
+def test_sketches_of_another_size_are_left_out() -> None:
+    assert estimate(merged([sketch(["a", "b"])], FINE)) == 0
 
 
 @given(texts, texts, texts)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from modelmonitor.core.profile import ColumnKind
-from modelmonitor.core.statistics.shares import dkw_radius, shares, wilson_low
+from modelmonitor.core.statistics.shares import dkw_radius, shares, wilson
 from tests.core.monitoring import steady
 
 
@@ -38,7 +38,13 @@ def test_nothing_is_known_of_no_rows() -> None:
 
 @steady
 @given(st.integers(1, 5000), st.floats(0, 1))
-def test_the_lower_end_is_that_of_scipy(rows: int, part: float) -> None:
+def test_both_ends_are_those_of_scipy(rows: int, part: float) -> None:
     hits = round(part * rows)
-    expected = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson").low
-    assert wilson_low(hits, rows, stats.norm.ppf(0.975)) == pytest.approx(expected, abs=1e-9)
+    expected = stats.binomtest(hits, rows).proportion_ci(0.95, method="wilson")
+    low, high = wilson(hits, rows, stats.norm.ppf(0.975))
+    assert (low, high) == pytest.approx((expected.low, expected.high), abs=1e-9)
+    assert low <= hits / rows <= high
+
+
+def test_more_hits_than_rows_are_all_rows() -> None:
+    assert wilson(9, 5, 2.0) == wilson(5, 5, 2.0)

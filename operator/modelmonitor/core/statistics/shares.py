@@ -79,8 +79,3 @@ def wilson(hits: float, rows: float, z: float) -> tuple[float, float]:
     low = 0.0 if hits <= 0 else max(0.0, middle - spread)
     high = 1.0 if hits >= rows else min(1.0, middle + spread)
     return low, high
-
-
-def wilson_low(hits: float, rows: float, z: float) -> float:
-    """Return the lower end of `wilson`."""
-    return wilson(hits, rows, z)[0]
