@@ -282,9 +282,22 @@ def test_new_classes_are_no_shift_of_known_ones() -> None:
 
 def test_scores_that_never_arrive_are_told() -> None:
     table, _ = loans(1000, 2)
-    found = verdict(lender(), metric("ROCAUC"), rows_pane(lender(), 0, table))
+    part = lender().performance
+    assert part is not None
+    nothing = ScoreCounter(score_configuration(part)).counts()
+    found = verdict(lender(), metric("ROCAUC"), rows_pane(lender(), 0, table, scores=nothing))
     assert found.reason == VerdictReason.SCORES_UNUSABLE
     assert "only 0 of 1000 answers hold p beside paid" in found.message
+
+
+def test_panes_from_before_a_metric_asked_for_scores_say_nothing_of_them() -> None:
+    table, _ = loans(1000, 2)
+    before = rows_pane(lender(), 0, table)
+    found = verdict(lender(), metric("ROCAUC"), before)
+    assert found.reason == VerdictReason.WARMING_UP
+    ticks = [tick(0, before), tick(1, scored_pane(lender(), table, 1))]
+    found = judge(spec_of(metric("ROCAUC", window="2m")), ticks, lender())
+    assert (found.outcome, found.samples) == (Outcome.NO_BREACH, 1000)
 
 
 def test_too_few_scores() -> None:

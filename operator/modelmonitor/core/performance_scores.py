@@ -10,7 +10,7 @@ import numpy as np
 from modelmonitor.core.performance_profile import PerformanceProfile
 from modelmonitor.core.statistics.shares import Counts, Floats
 from modelmonitor.core.wire.configuration import ScoreConfiguration, ScoredClass
-from modelmonitor.core.wire.pane import Pane, ScoreCounts
+from modelmonitor.core.wire.pane import ColumnCounts, Pane, ScoreCounts
 
 OTHER: Final = 0
 """Place of rows of which another class was predicted."""
@@ -24,6 +24,8 @@ class ScoreTotals:
 
     Attributes
     ----------
+    answers
+        Rows with a prediction to be looked for, of panes that count scores at all.
     rows
         Answers that hold prediction and scores.
     unusable
@@ -37,6 +39,7 @@ class ScoreTotals:
         Sums of the scores and of their squares, shape `(n_scored, 2)`.
     """
 
+    answers: int
     rows: int
     unusable: int
     unknown: int
@@ -70,7 +73,7 @@ def totals_of(part: PerformanceProfile, panes: Iterable[Pane]) -> ScoreTotals:
     return sum_scores(
         part,
         [
-            _totals(pane.scores)
+            _totals(pane.scores, pane.columns.get(part.prediction))
             for pane in panes
             if pane.scores is not None and _fits(pane.scores, part)
         ],
@@ -81,6 +84,7 @@ def sum_scores(part: PerformanceProfile, parts: Sequence[ScoreTotals]) -> ScoreT
     """Return everything together, in whatever order."""
     size = len(part.scored)
     return ScoreTotals(
+        answers=sum(each.answers for each in parts),
         rows=sum(each.rows for each in parts),
         unusable=sum(each.unusable for each in parts),
         unknown=sum(each.unknown for each in parts),
@@ -125,8 +129,9 @@ def _fits(scores: ScoreCounts, part: PerformanceProfile) -> bool:
     )
 
 
-def _totals(scores: ScoreCounts) -> ScoreTotals:
+def _totals(scores: ScoreCounts, prediction: ColumnCounts | None) -> ScoreTotals:
     return ScoreTotals(
+        answers=0 if prediction is None else prediction.rows,
         rows=scores.rows,
         unusable=scores.unusable,
         unknown=scores.unknown,

@@ -97,12 +97,13 @@ def scored_of(part: PerformanceProfile, reference: Reference, window: Window) ->
 def strange(scored: Scored, reference: Reference, window: Window) -> Refusal | None:
     """Return why scores cannot stand for the model's answers; None if they can."""
     part, totals = scored.part, scored.totals
-    answers = reference.column(window.ticks, part.prediction).rows
+    if not totals.answers and reference.column(window.ticks, part.prediction).rows:
+        return Refusal(VerdictReason.WARMING_UP, "collectors do not count scores yet")
     names = ", ".join(dict.fromkeys(each.column for each in part.scored))
-    if totals.rows < COVERAGE_FLOOR * answers:
+    if totals.rows < COVERAGE_FLOOR * totals.answers:
         return Refusal(
             VerdictReason.SCORES_UNUSABLE,
-            f"only {totals.rows} of {answers} answers hold {names} beside {part.prediction}",
+            f"only {totals.rows} of {totals.answers} answers hold {names} beside {part.prediction}",
         )
     if totals.unusable > MOST_STRANGE * totals.rows:
         return Refusal(
