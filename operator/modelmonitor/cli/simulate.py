@@ -300,7 +300,7 @@ def _left_out(left: "LeftOut") -> str:
 
 
 def _weaknesses(request: Request, rows: "RowFile", maker: "PaneMaker") -> list[str]:
-    columns = request.profile.columns
+    columns = [each for each in request.profile.columns if each.derived is None]
     absent = [column.name for column in columns if column.name not in set(maker.names)]
     names = {column.name for column in columns}
     extra = [name for name in rows.names if name not in names]

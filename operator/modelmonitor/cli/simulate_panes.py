@@ -7,9 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from modelmonitor.cli.simulate_rows import Batch
+from modelmonitor.collector.observer.derived import DerivedCounter
+from modelmonitor.collector.observer.rows import cells_for
 from modelmonitor.collector.observer.watching import input_watchers, output_watchers
-from modelmonitor.core.columns import ColumnCells, RowCounter, Values
-from modelmonitor.core.novel import hash_key, naming_of
+from modelmonitor.core.columns import RowCounter, Values
 from modelmonitor.core.panes import without_details
 from modelmonitor.core.profile import ColumnRole, Profile
 from modelmonitor.core.replay import COLLECTOR, REVISION
@@ -45,11 +46,12 @@ class PaneMaker:
     def __init__(self, configuration: CollectorConfiguration, present: Sequence[str]) -> None:
         known = set(present)
         self._configuration = configuration
-        self._columns = [each for each in configuration.columns if each.name in known]
-        self._cells = [_cells(each, configuration) for each in self._columns]
+        served = [each for each in configuration.columns if each.derived is None]
+        self._columns = [each for each in served if each.name in known]
+        self._cells = [cells_for(each, configuration) for each in self._columns]
         self._seen = {each.name: _Seen() for each in self._columns}
-        inputs = [each for each in configuration.columns if each.role is ColumnRole.INPUT]
-        outputs = [each for each in configuration.columns if each.role is not ColumnRole.INPUT]
+        inputs = [each for each in served if each.role is ColumnRole.INPUT]
+        outputs = [each for each in served if each.role.is_output]
         # Who looks at whole rows needs all of their columns.
         self._inputs = _names(inputs, known)
         self._outputs = _names(outputs, known)
@@ -103,13 +105,16 @@ class PaneMaker:
         self._rows = 0
         self._input_watchers = input_watchers(self._configuration) if self._inputs else []
         self._output_watchers = output_watchers(self._configuration) if self._outputs else []
+        self._derived = DerivedCounter(self._configuration if self._inputs else None)
 
     def _add(self, part: Mapping[str, Values]) -> None:
         rows = len(next(iter(part.values()))) if part else 0
         self._rows += rows
         self._counter.add([part[each.name] for each in self._columns], rows)
+        inputs = [part[name] for name in self._inputs]
+        self._derived.add(inputs, rows)
         for watcher in self._input_watchers:
-            watcher.add([part[name] for name in self._inputs], rows)
+            watcher.add(inputs, rows)
         for watcher in self._output_watchers:
             watcher.add([part[name] for name in self._outputs], rows)
 
@@ -120,6 +125,7 @@ class PaneMaker:
             for place, each in enumerate(self._columns)
         }
         self._note(counts)
+        counts |= self._derived.counts()
         parts: dict[str, Any] = {}
         for watcher in (*self._input_watchers, *self._output_watchers):
             parts |= watcher.parts()
@@ -162,13 +168,3 @@ def _stretches(batch: Batch, interval: float) -> Iterator[tuple[int, int, int]]:
     ends = np.r_[starts[1:], numbers.size]
     for first, last in zip(starts.tolist(), ends.tolist(), strict=True):
         yield int(numbers[first]), first, last
-
-
-def _cells(column: ColumnConfiguration, configuration: CollectorConfiguration) -> ColumnCells:
-    return ColumnCells(
-        kind=column.kind,
-        cuts=column.cuts,
-        categories=column.categories,
-        naming=naming_of(configuration, column.name),
-        key=hash_key(configuration),
-    )

@@ -39,8 +39,8 @@ class RowBuffer:
         outputs = [column for column in columns if column.role.is_output]
         self._inputs = inputs
         self._outputs = outputs
-        self._input_rows = RowCounter([_cells(column, configuration) for column in inputs])
-        self._output_rows = [RowCounter([_cells(column, configuration)]) for column in outputs]
+        self._input_rows = RowCounter([cells_for(column, configuration) for column in inputs])
+        self._output_rows = [RowCounter([cells_for(column, configuration)]) for column in outputs]
         self._derived = DerivedCounter(configuration)
         self._input_watchers = input_watchers(configuration)
         self._output_watchers = output_watchers(configuration)
@@ -173,9 +173,10 @@ def _plain(values: Values) -> Sequence[Any]:
     return values.ravel().tolist() if isinstance(values, np.ndarray) else values
 
 
-def _cells(
+def cells_for(
     column: ColumnConfiguration, configuration: CollectorConfiguration | None
 ) -> ColumnCells:
+    """Return how a column of a configuration is counted."""
     return ColumnCells(
         kind=column.kind,
         cuts=column.cuts,
