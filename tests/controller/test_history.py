@@ -170,6 +170,57 @@ def test_hours_that_take_no_pane_any_more_are_in_the_store_and_nowhere_else() ->
     run(story())
 
 
+def test_hours_that_cannot_be_read_are_left_out_and_told() -> None:
+    async def story() -> None:
+        world = prepared()
+        process = world.start()
+        await world.serve(20)
+        first, second, *_ = stored(world, "history")
+        world.objects[first] = b"torn"
+        del world.objects[second]
+        await world.serve(6)
+        assert world.status()["baseline"]["rows"] == 22 * 2 * ROWS
+        assert message(world).endswith("only 22 of 24 hours of the period had rows")
+        await process.stop()
+
+    run(story())
+
+
+def test_of_two_leaders_that_closed_an_hour_the_later_one_counts() -> None:
+    async def story() -> None:
+        world = prepared()
+        process = world.start()
+        await world.serve(20)
+        first = stored(world, "history")[0]
+        world.objects[first.replace("-0000000001.", "-0000000000.")] = b"of a leader of the past"
+        await world.serve(6)
+        assert world.status()["baseline"]["rows"] == 24 * 2 * ROWS
+        await process.stop()
+
+    run(story())
+
+
+@pytest.mark.parametrize("damage", [None, b"{}"])
+def test_a_profile_that_is_lost_is_made_again(damage: bytes | None) -> None:
+    async def story() -> None:
+        world = prepared()
+        process = world.start()
+        await world.serve(26)
+        learned = world.status()["baseline"]["learned"]
+        await process.kill()
+        (name,) = stored(world, "baselines")
+        if damage is None:
+            del world.objects[name]
+        else:
+            world.objects[name] = damage
+        process = world.start()
+        await world.serve(2)
+        assert world.status()["baseline"]["learned"] == learned
+        await process.stop()
+
+    run(story())
+
+
 def test_a_fixed_period_stays_the_baseline() -> None:
     async def story() -> None:
         fixed = {"from": "2027-01-15T10:00:00Z", "to": "2027-01-16T10:00:00Z"}

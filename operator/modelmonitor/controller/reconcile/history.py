@@ -195,12 +195,11 @@ async def restore(store: ObjectStore, subject: Subject, memory: Memory, made: Ma
     if memory.skeleton.stage == 0:
         memory.cells = first_cells(baseline.learned)
         return
-    payload = await store.get(_profile_name(subject.uid, memory.skeleton.digest))
-    if payload is None:
-        logger.warning("the cells that monitor %s had found are gone", subject.uid)
+    profile = await _read_profile(store, subject.uid, memory.skeleton.digest)
+    if profile is None:
         memory.skeleton = None
         return
-    memory.cells = Loaded(_PROFILES.decode(payload), memory.skeleton.digest)
+    memory.cells = Loaded(profile, memory.skeleton.digest)
 
 
 async def stored_comparator(store: ObjectStore, uid: str, made: Made | None) -> Comparator | None:
@@ -213,12 +212,8 @@ async def stored_comparator(store: ObjectStore, uid: str, made: Made | None) -> 
     """
     if made is None or not made.digest:
         return None if made is None else Comparator(made, None)
-    name = _profile_name(uid, made.digest)
-    payload = await store.get(name)
-    if payload is None:
-        logger.warning("%s is gone and made again of the hours that are kept", name)
-        return None
-    return Comparator(made, _PROFILES.decode(payload))
+    profile = await _read_profile(store, uid, made.digest)
+    return None if profile is None else Comparator(made, profile)
 
 
 async def put_away(store: ObjectStore, term: int, state: MonitorState) -> None:
@@ -333,10 +328,10 @@ async def _hours_of(
     wanted = list(names.values())
     found: list[Hour] = []
     for first in range(0, len(wanted), READ_TOGETHER):
-        payloads = await asyncio.gather(
-            *(store.get(name) for name in wanted[first : first + READ_TOGETHER])
-        )
-        found += [_unpacked(payload) for payload in payloads if payload is not None]
+        part = wanted[first : first + READ_TOGETHER]
+        payloads = await asyncio.gather(*(store.get(name) for name in part))
+        hours = (_unpacked(*each) for each in zip(part, payloads, strict=True))
+        found += [hour for hour in hours if hour is not None]
     return [*found, *open_hours]
 
 
@@ -344,8 +339,28 @@ def _packed(hour: Hour) -> bytes:
     return zlib.compress(msgspec.msgpack.encode(hour), 1)
 
 
-def _unpacked(payload: bytes) -> Hour:
-    return _HOURS.decode(zlib.decompress(payload))
+def _unpacked(name: str, payload: bytes | None) -> Hour | None:
+    if payload is None:
+        return None
+    try:
+        return _HOURS.decode(zlib.decompress(payload))
+    except (zlib.error, msgspec.DecodeError) as error:
+        logger.warning("hour %s cannot be read and is left out: %s", name, error)
+        return None
+
+
+async def _read_profile(store: ObjectStore, uid: str, name: str) -> Profile | None:
+    """Return a stored profile; None if it is gone or cannot be read, so that it is made again."""
+    place = _profile_name(uid, name)
+    payload = await store.get(place)
+    if payload is None:
+        logger.warning("%s is gone and made again of the hours that are kept", place)
+        return None
+    try:
+        return _PROFILES.decode(payload)
+    except msgspec.DecodeError as error:
+        logger.warning("%s cannot be read and is made again: %s", place, error)
+        return None
 
 
 def _hours_folder(uid: str) -> str:
