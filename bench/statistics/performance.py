@@ -231,7 +231,7 @@ def _same_as_rows(random: np.random.Generator, found: ScoreSet) -> Bar:
     apart = {each: abs(merged[each].value - raw[each]) for each in MEASURES}
     worst = max(apart, key=lambda each: apart[each])
     return Bar(
-        name=f"performance-panes-as-rows-{found.name}",
+        name=f"performance_panes_as_rows_{found.name}",
         ours=apart[worst],
         bound=SAME,
         notes=(f"worst={worst}", f"panes={len(panes)}", f"classes={len(part.classes)}"),
@@ -261,7 +261,7 @@ def _near_realised(random: np.random.Generator, found: ScoreSet, baselines: int)
         worst = max(sizes, key=lambda shifted: sizes[shifted][0] / sizes[shifted][2])
         ours, peer, least = sizes[worst]
         yield Bar(
-            name=f"performance-{each.lower()}-error-{found.name}",
+            name=f"performance_{each.lower()}_error_{found.name}",
             ours=ours / least,
             peer=peer / least,
             ratio=ours / peer,
@@ -290,7 +290,7 @@ def _bias(random: np.random.Generator, found: ScoreSet, baselines: int) -> Bar:
     ours, peer = np.mean(apart, axis=0).tolist()
     least = float(np.std([mine for mine, _ in apart])) / len(apart) ** 0.5
     return Bar(
-        name=f"performance-rocauc-bias-{found.name}",
+        name=f"performance_rocauc_bias_{found.name}",
         ours=abs(ours),
         peer=abs(peer),
         ratio=abs(ours / peer),
@@ -324,7 +324,7 @@ def _large(random: np.random.Generator, found: Sequence[ScoreSet]) -> Iterator[B
         worst = max(errors[each], key=lambda name: errors[each][name])
         ours, peer = errors[each][worst]
         yield Bar(
-            name=f"performance-{each.lower()}-error-large-windows",
+            name=f"performance_{each.lower()}_error_large_windows",
             ours=ours,
             peer=peer,
             bound=EXACT,
@@ -350,7 +350,7 @@ def _real_labels(random: np.random.Generator, found: ScoreSet, trials: int) -> I
         apart = np.array(errors[each])
         size, least = float(np.sqrt(np.mean(apart[:, 0] ** 2))), float(apart[:, 1].std())
         yield Bar(
-            name=f"performance-{each.lower()}-error-{found.name}-real-labels",
+            name=f"performance_{each.lower()}_error_{found.name}_real_labels",
             ours=size / least,
             bound=NEAR,
             unit="se",
@@ -376,7 +376,7 @@ def _concept_shift(found: ScoreSet) -> Iterator[Bar]:
     print(table(f"{found.name}: the relation between inputs and labels shifts", head, lines))
     for each in BARS:
         yield Bar(
-            name=f"performance-{each.lower()}-error-{found.name}-concept-shift",
+            name=f"performance_{each.lower()}_error_{found.name}_concept_shift",
             ours=float(np.mean(errors[each][1:])),
             bound=SHOWN,
             notes=(f"worst={max(errors[each]):.3f}", "not-seen-without-labels"),
