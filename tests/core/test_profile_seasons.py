@@ -60,6 +60,13 @@ def test_the_seasonality_is_the_one_that_knows_most_of_weeks_it_has_not_seen(
     assert (profile.columns[0].hours is None) == (found == "None")
 
 
+def test_a_faint_season_is_worth_only_many_rows() -> None:
+    few, many = (built(*rows(28, a_day, cycle=0.1)) for a_day in (700, 20_000))
+    assert (few.seasonality, many.seasonality) == ("None", "HourOfDay")
+    asked = built(*rows(28, 700, cycle=0.2), seasonality=Seasonality.HOUR_OF_DAY)
+    assert asked.columns[0].hours is not None
+
+
 def test_weather_is_hardly_ever_a_season() -> None:
     taken = []
     for seed in range(20):

@@ -3,7 +3,8 @@
 Which seasonality a column gets is told by what each would have said of weeks it had not seen: the
 baseline is cut into weeks (days where it is short), and the rows of each are held against the
 shares that the comparator makes of all others. Hours that are like the others gain nothing then,
-and a week of weather that looks like a season loses.
+and a week of weather that looks like a season loses. What helps must also be worth its rows: see
+`affordable`.
 """
 
 import math
@@ -11,15 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
 import numpy as np
+from msgspec.structs import replace
 from scipy.special import stdtrit
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.core.column_builder import CountedColumn, Floats, Ints
 from modelmonitor.core.profile import ColumnKind, ColumnProfile, Envelope, HourCells
 from modelmonitor.core.profile_hours import HOURS_OF_DAY, HOURS_OF_WEEK, MOST_CELLS, pack_hours
-from modelmonitor.core.seasons import hours_of_week, shrunk_shares
+from modelmonitor.core.seasons import (
+    Comparator,
+    comparator_of,
+    hours_of_week,
+    shrunk_shares,
+)
 from modelmonitor.core.statistics.dependence import (
     LEAST_ENVELOPE_BLOCKS,
     Blocks,
@@ -28,6 +34,7 @@ from modelmonitor.core.statistics.dependence import (
     inflation,
     shortest_of,
 )
+from modelmonitor.core.statistics.shares import dkw_radii
 
 HOUR: Final = 3600.0
 DAY: Final = 86_400.0
@@ -40,10 +47,18 @@ MOST_PARTS: Final = 28
 """Parts that are held against the others; longer baselines are cut into as many."""
 CHANCE_LEVEL: Final = 0.025
 """Probability with which a seasonality that gains nothing is taken to gain something."""
+LEAST_GAIN: Final = 2 * 0.005**2
+"""Nats a row below which nothing is gained: by Pinsker's inequality half a per cent of the rows
+lie elsewhere with so much, which no tolerance asks about."""
 SEEN_TWICE: Final = 0.9
 """Part of the rows whose hour must have been seen at least twice, so that chance can be told."""
 MOST_BYTES: Final = 6000
 """Of one column's packed hours; with 20 quantile edges they are exact up to 10,000 rows an hour."""
+
+RADIUS_LEVEL: Final = 0.05
+"""Probability with which an hour's shares are further off than the radius that is counted."""
+UNBOUNDED: Final = 2**24
+"""Bytes, more than any column's hours have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +151,7 @@ def timed(
     kind, n_cells = profile.kind, len(profile.cells)
     curve = curve_of(kind, cells, n_cells, blocks[0])
     points = [*curve[:1], *(shortest_of(kind, cells, n_cells, each) for each in blocks[1:])]
-    profile = msgspec.structs.replace(
-        profile, phi=_rounded(inflation(curve)), envelopes=_envelopes(points)
-    )
+    profile = replace(profile, phi=_rounded(inflation(curve)), envelopes=_envelopes(points))
     best = Seasonality.NONE
     if clock is not None and n_cells <= MOST_CELLS:
         best = best_seasonality(kind, _by_part(cells, n_cells, clock), _no_finer(clock, wanted))
@@ -153,7 +166,54 @@ def timed(
         if best is Seasonality.HOUR_OF_WEEK
         else 0.0,
     )
-    return TimedColumn(profile, best, _by_part(cells, n_cells, clock).sum(axis=0), hours)
+    found = TimedColumn(profile, best, _by_part(cells, n_cells, clock).sum(axis=0), hours)
+    return found if wanted is not None else affordable(found)
+
+
+def affordable(column: TimedColumn) -> TimedColumn:
+    """Return a column with the seasonality that describes its hours best.
+
+    The clock may explain a little of a column, and yet leave so few rows to each hour that shifts
+    must be larger to be seen than what it explains. A seasonality errs by the radius within which
+    its comparators know their shares, and by as much as those differ from the finest ones beyond
+    chance; the one with the smallest sum, on average over rows, is taken.
+    """
+    if column.counts is None or column.hours is None:
+        return column
+    packed = pack_hours(column.counts, UNBOUNDED)
+    if packed is None:
+        return TimedColumn(column.profile)
+    order = list(Seasonality)
+    tried = order[: order.index(column.seasonality) + 1]
+    # With hours or without, dependence is what the finest ones leave of it: the rest is the gap.
+    left = column.hours.phi_of_week or column.hours.phi_of_day
+    known = replace(column.profile, phi=left, hours=replace(column.hours, packed=packed))
+    found = {
+        each: [comparator_of(known, each, hour) for hour in range(HOURS_OF_WEEK)] for each in tried
+    }
+    finest, rows = found[column.seasonality], column.counts.sum(axis=1)
+    errors = {each: _error(known.kind, found[each], finest, rows) for each in tried}
+    best = min(tried, key=lambda each: errors[each])
+    if best is Seasonality.NONE:
+        return TimedColumn(column.profile)
+    daily = best is Seasonality.HOUR_OF_DAY
+    about = replace(column.hours, phi_of_week=0.0) if daily else column.hours
+    return TimedColumn(column.profile, best, column.counts, about)
+
+
+def _error(
+    kind: ColumnKind, mine: Sequence[Comparator], finest: Sequence[Comparator], weights: Ints
+) -> float:
+    """Return by how much the shares of an hour may be off, on average over rows."""
+    radius, chance = (
+        dkw_radii(np.array([each.rows for each in which]), RADIUS_LEVEL) for which in (mine, finest)
+    )
+    parts = [np.array([each.cells for each in which]) for which in (mine, finest)]
+    own, other = (part / part.sum(axis=1, keepdims=True) for part in parts)
+    moved = own - other
+    gap = np.abs(np.cumsum(moved, axis=1) if kind.ordered else moved).max(axis=1)
+    beyond = np.sqrt(np.maximum(gap**2 - chance**2, 0.0))
+    return float(np.average(radius + beyond, weights=weights))
 
 
 def with_hours(columns: Sequence[TimedColumn], room: int) -> list[ColumnProfile]:
@@ -173,9 +233,9 @@ def _with_hours(column: TimedColumn, budget: int) -> ColumnProfile:
             "fewer columns"
         )
         warnings = [*column.profile.warnings, warning]
-        return msgspec.structs.replace(column.profile, warnings=warnings)
-    hours = msgspec.structs.replace(column.hours, packed=packed)
-    return msgspec.structs.replace(column.profile, hours=hours)
+        return replace(column.profile, warnings=warnings)
+    hours = replace(column.hours, packed=packed)
+    return replace(column.profile, hours=hours)
 
 
 def best_seasonality(kind: ColumnKind, counts: Ints, finest: Seasonality) -> Seasonality:
@@ -195,14 +255,14 @@ def best_seasonality(kind: ColumnKind, counts: Ints, finest: Seasonality) -> Sea
         if list(Seasonality).index(seasonality) > list(Seasonality).index(finest):
             break
         score = _held_out(kind, counts, seasonality)
-        if _certainly_above_zero(score - found):
+        if _certainly_gain(score - found):
             best, found = seasonality, score
     return best
 
 
-def _certainly_above_zero(gains: Floats) -> bool:
-    """Return whether the mean of some gains is above 0 (Student's test)."""
-    if gains.size < LEAST_PARTS or float(gains.mean()) <= 0:
+def _certainly_gain(gains: Floats) -> bool:
+    """Return whether the mean of some gains is one, and above 0 for certain (Student's test)."""
+    if gains.size < LEAST_PARTS or float(gains.mean()) <= LEAST_GAIN:
         return False
     error = float(gains.std(ddof=1)) / math.sqrt(gains.size)
     return float(gains.mean()) > error * float(stdtrit(gains.size - 1, 1 - CHANCE_LEVEL))
