@@ -263,6 +263,21 @@ def test_a_baseline_of_another_kind_is_told(folder: Path) -> None:
     )
 
 
+def test_a_baseline_that_would_move_is_said_to_stand_still(folder: Path) -> None:
+    moving = {
+        "type": "Production",
+        "production": {"configMap": {"name": "baseline"}, "period": "168h"},
+    }
+    (folder / "monitor.yaml").write_text(yaml.safe_dump(manifest(baseline=moving)))
+
+    found = simulated(folder)
+
+    assert any(
+        "baseline is of type Production: here the given profile" in each for each in found.notes
+    )
+    assert len(track(found, "missing").alarms) == 1
+
+
 def test_request_rates_are_judged_only_where_rows_are_requests(folder: Path) -> None:
     rate = {
         "name": "traffic",

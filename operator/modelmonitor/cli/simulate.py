@@ -18,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from modelmonitor.api.v1alpha1.baseline import BaselineType
 from modelmonitor.api.v1alpha1.metrics import MetricType
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.spec import Severity
@@ -305,6 +306,12 @@ def _weaknesses(request: Request, rows: "RowFile", maker: "PaneMaker") -> list[s
     names = {column.name for column in columns}
     extra = [name for name in rows.names if name not in names]
     notes = []
+    kept = request.monitor.spec.baseline
+    if kept is not None and kept.type is not BaselineType.CONFIG_MAP:
+        notes.append(
+            f"the monitor's baseline is of type {kept.type.value}: here the given profile is "
+            "compared with all the time"
+        )
     if rows.without_zone:
         notes.append("the times say no zone and are taken for UTC: say with --time-zone if not")
     if rows.was_unsorted:

@@ -214,7 +214,7 @@ def _shade(axes: Axes, alarm: Alarm, last: float, interval: float) -> None:
 
 
 def _bracket(axes: Axes, span: Span) -> None:
-    axes.axvspan(span.begin / DAY, span.end / DAY, ymin=0.955, color=INK, linewidth=0)
+    axes.axvspan(span.begin / DAY, span.end / DAY, ymin=0.955, color=INK, linewidth=0, zorder=4)
 
 
 def _line(
