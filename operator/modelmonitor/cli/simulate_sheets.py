@@ -226,7 +226,7 @@ def _fired(track: Track, use: Use) -> str:
         return "never judged"
     if use.never:
         return "never"
-    return "always" if use.always else f"{use.share:.2%} of the judged time"
+    return "always" if use.always else f"{use.share:.2%} of the time"
 
 
 def _fitting(fitting: Iterable[Suggestion], severity: Severity) -> str:

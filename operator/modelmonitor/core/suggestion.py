@@ -32,7 +32,7 @@ from modelmonitor.core.windows import reach
 MONTH: Final = 30 * 86_400.0
 """Seconds of the month in which rates are told."""
 ALWAYS: Final = 0.9
-"""Share of the judged time from which a threshold fires always."""
+"""Share of the time from which a threshold fires always."""
 ALTOGETHER: Final = 0.95
 """Moved share from which no tolerance is of any use."""
 CONFIDENCE: Final = 0.95
@@ -64,7 +64,7 @@ class Use:
     alarms
         Alarms outside known incidents.
     share
-        Share of the judged ticks at which it fired, 0 to 1.
+        Share of the ticks at which it fired, 0 to 1, of those at which it was not Unknown.
     per_month
         Alarms outside known incidents in 30 days.
     at_most
@@ -141,6 +141,7 @@ def unexpected(track: Track, history: History, incidents: Sequence[Span]) -> lis
 def uses(track: Track, history: History, incidents: Sequence[Span]) -> list[Use]:
     """Return how much each declared severity of a metric fired, the worst first."""
     months = max(usual_seconds(history, incidents), history.interval) / MONTH
+    known = 1 - track.share(Phase.UNKNOWN)
     found = []
     for severity in declared(track.metric):
         phases = (
@@ -156,7 +157,7 @@ def uses(track: Track, history: History, incidents: Sequence[Span]) -> list[Use]
             Use(
                 severity=severity,
                 alarms=len(mine),
-                share=track.share(*phases) * track.ticks / max(1, track.judged),
+                share=track.share(*phases) / known if known else 0.0,
                 per_month=len(mine) / months,
                 at_most=float(gammaincinv(len(mine) + 1, CONFIDENCE)) / months,
             )
