@@ -111,13 +111,14 @@ class Watch:
         self.boot = uuid.UUID(int=0).hex
         self.ticks = deque(maxlen=max(1, round(lookback(self.spec) / self.interval)))
 
-    def see(self, replicas: Sequence[Sequence[Ints]]) -> Verdict:
+    def see(self, replicas: Sequence[Sequence[Ints | ColumnCounts]]) -> Verdict:
         """Return the verdict after one more tick.
 
         Parameters
         ----------
         replicas
-            Of every replica the counts in cells, shape `(n_cells,)` a column.
+            Of every replica, for each column, the counts in cells, shape `(n_cells,)`, of values
+            that are never equal; or all that a collector would send.
         """
         start = self.begins + self.number * self.interval
         self.number += 1
@@ -137,9 +138,9 @@ class Watch:
         self.evidence = found.evidence
         return found.verdicts[0]
 
-    def _pane(self, start: float, replica: int, cells: Iterable[Ints]) -> Pane:
+    def _pane(self, start: float, replica: int, cells: Iterable[Ints | ColumnCounts]) -> Pane:
         columns = {
-            column.name: counts_of(column, each)
+            column.name: each if isinstance(each, ColumnCounts) else counts_of(column, each)
             for column, each in zip(self.profile.columns, cells, strict=True)
         }
         rows = max(each.rows for each in columns.values())
