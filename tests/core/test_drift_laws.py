@@ -1,19 +1,23 @@
 """What drift evidence promises, tried by simulation of a fleet of equal monitors."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from modelmonitor.core.drift_bank import Bank
 from modelmonitor.core.drift_counts import Seen
 from modelmonitor.core.drift_plan import DriftPlan, plan_of
-from modelmonitor.core.drift_state import begin, evidence_of, step
+from modelmonitor.core.drift_state import DriftState, Kept, begin, evidence_of, step, to_bytes
 from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
 from modelmonitor.core.profile_builder import build_profile
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import Level
 from tests.core.monitoring import drift, spec_of
 
-STREAMS = 400
+STREAMS = 200
 SPEC = spec_of(drift("0.05", "0.02"))
 SHARES = np.array([0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 1.0])
 
@@ -99,29 +103,58 @@ def test_the_weights_of_a_columns_detectors_add_up_to_one() -> None:
             assert own[level] + 8 * each[level] == pytest.approx(1.0)
 
 
-def test_a_shift_that_is_still_there_is_not_given_up() -> None:
+@pytest.mark.parametrize("beyond", [0.008, 0.07], ids=["at the edge", "beyond"])
+def test_an_alert_does_not_come_and_go_while_its_shift_is_there(beyond: float) -> None:
+    """Evidence of a share near the edge does, by chance; the marks stay."""
     draw = np.random.default_rng(3)
     plan = fleet(numeric())
-    shares = as_far_as_tolerated(0.09)
-    state, lost, after = begin(plan), 0, np.zeros(STREAMS, bool)
+    shares = as_far_as_tolerated(0.02 + beyond)
+    state, ended = begin(plan), 0
     for number in range(150):
-        before = evidence_of(plan, state)[Level.WARNING] >= plan.alarm[Level.WARNING]
-        state = step(plan, state, counts(draw, shares, 400), {}, number * 60.0, 60.0)
-        after = evidence_of(plan, state)[Level.WARNING] >= plan.alarm[Level.WARNING]
-        lost += int((before & ~after).sum())
-    assert after.mean() > 0.99
-    assert lost <= 150 * STREAMS / 100
+        before = marked(state)
+        state = step(plan, state, counts(draw, shares, 1000), {}, number * 60.0, 60.0)
+        ended += int((before & ~marked(state)).sum())
+    assert marked(state).mean() > 0.95
+    assert ended <= 0.03 * STREAMS
+
+
+def marked(state: DriftState) -> NDArray[np.bool_]:
+    """Return which streams have an alarm that is not yet over."""
+    places = fleet(numeric()).bank.places
+    found: NDArray[np.bool_] = np.bincount(places.owner, state.columns.calm, STREAMS) > 0
+    return found
 
 
 def test_a_shift_that_is_over_is_given_up_however_long_it_lasted() -> None:
     draw = np.random.default_rng(4)
     plan = fleet(numeric())
     state = begin(plan)
-    for number in range(60):
-        shares = as_far_as_tolerated(0.15) if number < 50 else SHARES
+    for number in range(70):
+        shares = as_far_as_tolerated(0.15) if number < 40 else SHARES
         state = step(plan, state, counts(draw, shares, 1000), {}, number * 60.0, 60.0)
     found = evidence_of(plan, state)[Level.WARNING]
     assert (found < plan.alarm[Level.WARNING] / 100).mean() > 0.99
+    assert marked(state).mean() < 0.01
+
+
+def test_what_is_remembered_is_bounded_even_if_all_of_it_is_noise() -> None:
+    """25 columns, of which five have categories, all severities, and as many replicas as can be."""
+    draw = np.random.default_rng(0)
+    table: dict[str, Any] = {f"n{place}": draw.standard_normal(5000) for place in range(20)}
+    for levels in (3, 5, 10, 50, 200):
+        table[f"c{levels}"] = [f"k{place % levels}" for place in range(5000)]
+    metric = SPEC.metrics[0]
+    assert metric.drift is not None
+    plan = plan_of(build_profile(table), metric.drift, SPEC.drift, 60.0, 25)
+
+    def noise(bank: Bank) -> Kept:
+        sides = bank.places.size
+        state = draw.integers(0, 255, bank.ahead.shape).astype(np.uint8)
+        return Kept(state, draw.integers(0, 255, sides).astype(np.uint8))
+
+    pods = {f"{place:036}": noise(plan.replica_bank) for place in range(8)}
+    stored = to_bytes(DriftState(noise(plan.bank), pods))
+    assert sum(len(payload) for payload in stored.values()) <= 16 * 1024
 
 
 def test_equal_ticks_make_equal_evidence() -> None:

@@ -37,7 +37,7 @@ from modelmonitor.core.verdict import Level
 INNER_SHARES: Final = 10
 """Cumulative shares that are watched between the ends of an ordered column: a shift that is spread
 over the distribution shows as well in them as in twice as many."""
-REPLICA_SHARES: Final = 5
+REPLICA_SHARES: Final = 4
 """Shares of a column that are watched in every replica."""
 TELLING_SHARES: Final = 3
 """Shares of a column of which dependence is learned from live panes."""

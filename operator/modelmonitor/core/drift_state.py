@@ -1,11 +1,11 @@
 """What drift detectors remember, and what one tick does to it.
 
-Beside the evidence itself a *calm* sum is kept of each column whose evidence is notable: a CUSUM of
-the likelihood ratio of "the share is the baseline's" against "the share is what the evidence speaks
-of". Where it reaches its level the shift is over, and the column's evidence starts afresh, as after
-any alarm that has been dealt with; otherwise the evidence of a long shift would take as long to be
-outweighed. A bet whose evidence still grows has a truth nearer to its alternative than half way
-from the null, so that the sum falls: an alert cannot end while its shift is still there.
+When a column alarms, the sides that speak are marked, and of each a *calm* sum is kept: a CUSUM of
+the likelihood ratio of a share that is safely within what is tolerated against one at its edge.
+Where all marked sides have reached the level, the shift is over, and the column's evidence starts
+afresh, as after any alarm that has been dealt with; otherwise the evidence of a long shift would
+take as long to be outweighed. At the edge and beyond it the sums fall: an alert does not end while
+its shift is there, nor does it come and go where evidence does so by chance.
 """
 
 from collections.abc import Mapping
@@ -25,6 +25,7 @@ from modelmonitor.core.statistics.edetector import (
     State,
     advance,
     by_group,
+    draws,
     gain_of,
     nothing_seen,
     place_of,
@@ -33,8 +34,15 @@ from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import Level
 
 CALM: Final = float(np.log(100.0))
-"""Sum from which a shift is over. While it is as large as its evidence says, the sum gets there at
-most once in 100 ticks on average (Lorden 1971), and the alert goes on for the size of the shift."""
+"""Sum from which a side is calm. At the edge of what is tolerated it gets there at most once in
+100 ticks on average (Lorden 1971)."""
+SAFE_PART: Final = 0.5
+"""What "safely within" means: this part of the way from the baseline's share to the edge."""
+CALM_STEPS: Final = 32
+"""Steps of a nat in which calm sums are kept, up to 7.9."""
+SPEAKING: Final = 0.5
+"""Part of the alarm's level with which one bank's evidence makes its sides marked: of the two that
+may share a column's evidence, at least one has so much when the column alarms."""
 FEWEST: Final = 2
 """Replicas with fewer of which none is looked at on its own: all rows say the same."""
 ABSENT_TICKS: Final = 3
@@ -42,7 +50,7 @@ ABSENT_TICKS: Final = 3
 _COLUMNS: Final = "columns"
 _POD: Final = "pod/"
 
-Sums = NDArray[np.float16]
+Sums = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,7 @@ class Kept:
     state
         Levels of evidence, shape `(n_sides, n_gains)`.
     calm
-        Sums, shape `(n_columns,)`.
+        Sums of marked sides, in steps and one more; 0: not marked. Shape `(n_sides,)`.
     absent
         Ticks since there were rows; of replicas only.
     """
@@ -82,7 +90,7 @@ class DriftState:
 
 def begin(plan: DriftPlan) -> DriftState:
     """Return the state before the first tick."""
-    return DriftState(_nothing(plan.bank, len(plan.columns)), {})
+    return DriftState(_nothing(plan.bank), {})
 
 
 def step(
@@ -158,6 +166,12 @@ def discounted(plan: DriftPlan, state: DriftState, part: Floats) -> DriftState:
     return DriftState(less(plan.bank, state.columns), replicas)
 
 
+def settled(state: DriftState) -> bool:
+    """Return whether no shift that alarmed is still waiting to be seen over."""
+    each = (state.columns, *state.replicas.values())
+    return not any(kept.calm.any() for kept in each)
+
+
 def to_bytes(state: DriftState) -> dict[str, bytes]:
     """Return the state as it is stored."""
     found = {_POD + uid: _packed(kept) for uid, kept in state.replicas.items()}
@@ -167,13 +181,13 @@ def to_bytes(state: DriftState) -> dict[str, bytes]:
 def from_bytes(plan: DriftPlan, evidence: MetricEvidence) -> DriftState:
     """Return the state that was stored; what does not fit the plan is forgotten."""
     stored = evidence.states
-    columns = _unpacked(plan.bank, len(plan.columns), stored.get(_COLUMNS, b""))
+    columns = _unpacked(plan.bank, stored.get(_COLUMNS, b""))
     replicas: dict[str, Kept] = {}
     for name, payload in sorted(stored.items()):
-        kept = _unpacked(plan.replica_bank, len(plan.columns), payload)
+        kept = _unpacked(plan.replica_bank, payload)
         if name.startswith(_POD) and kept is not None and len(replicas) < REPLICAS:
             replicas[name.removeprefix(_POD)] = kept
-    return DriftState(columns or _nothing(plan.bank, len(plan.columns)), replicas)
+    return DriftState(columns or _nothing(plan.bank), replicas)
 
 
 def _replicas(
@@ -194,7 +208,7 @@ def _replicas(
     watched = chosen(seen, suspicious, start, REPLICAS - len(late & suspicious))
     after = {}
     if watched:
-        fresh = _nothing(bank, len(plan.columns))
+        fresh = _nothing(bank)
         kept = [before.get(uid, fresh) for uid in watched]
         rows = [seen[uid] for uid in watched]
         stepped = _stepped(plan, bank, standard, kept, rows, place)
@@ -228,13 +242,11 @@ def _stepped(
     state = np.stack([each.state for each in before])
     gain = gain_of(bets, hits, rows, worth)
     state = advance(state, gain, bets.live & (rows > 0), bank.ceiling, place)
-    speaking = state >= bank.loud
-    if not speaking.any():
-        silent = np.zeros(len(plan.columns), np.float16)
-        return [Kept(one, silent) for one in state]
-    back = _back(plan, bank, standard, bets, hits, rows)
     calm = np.stack([each.calm for each in before])
-    state, calm = _calmed(bank, state, calm, np.where(speaking, back, np.inf))
+    if calm.any() or (state >= bank.loud).any():
+        calm = _marked(plan, bank, state, calm)
+        back = np.where(bets.live, _back(plan, bank, standard, bets, hits, rows), 0.0)
+        state, calm = _calmed(bank, len(plan.columns), state, _summed(calm, back, place))
     return [Kept(one, sums) for one, sums in zip(state, calm, strict=True)]
 
 
@@ -251,63 +263,72 @@ def _worth(plan: DriftPlan, phi: Floats, values: Floats) -> Floats:
     return found
 
 
+def _marked(plan: DriftPlan, bank: Bank, state: State, calm: Sums) -> Sums:
+    """Return the calm sums with new marks on the sides that speak where a column alarms."""
+    found = bank.by_level(by_group(state, bank.places))
+    alarmed = np.zeros((len(state), len(plan.columns)), bool)
+    for level, evidence in found.items():
+        alarmed |= evidence >= SPEAKING * plan.alarm[level]
+    speaking = (state >= bank.loud).any(axis=-1) & alarmed[:, bank.places.owner]
+    return np.where(speaking & (calm == 0), np.uint8(1), calm)
+
+
 def _back(
     plan: DriftPlan, bank: Bank, standard: Standard, bets: Bets, hits: Floats, rows: Floats
 ) -> Floats:
-    """Return how much more likely the baseline's share makes a tick than each bet's alternative.
+    """Return how much more likely a share safely within the null makes a tick than one at its edge.
 
     Rows are worth what they are within a pane: evidence that is given up costs no false alarm.
 
     Returns
     -------
     NDArray
-        Logarithms, shape `(…, n_sides, n_gains)`.
+        Logarithms, shape `(…, n_sides)`.
     """
     worth = plan.worth[bank.places.owner]
-    base = np.clip(bank.places.toward(standard.base), bank.least, bets.null)[:, None]
-    c, n = (hits / worth)[..., None], (rows / worth)[..., None]
-    found: Floats = c * np.log(base / bets.goal)
-    found += (n - c) * (np.log1p(-base) - np.log1p(-bets.goal))
+    base = np.clip(bank.places.toward(standard.base), bank.least, bets.null)
+    safe = base + SAFE_PART * (bets.null - base)
+    c, n = hits / worth, rows / worth
+    found: Floats = c * np.log(safe / bets.null)
+    found += (n - c) * (np.log1p(-safe) - np.log1p(-bets.null))
     return found
 
 
-def _calmed(bank: Bank, state: State, calm: Sums, back: Floats) -> tuple[State, Sums]:
-    """Return states without the evidence of columns whose shift is over, and the calm sums.
-
-    Parameters
-    ----------
-    bank
-        Of the states.
-    state, calm
-        Shapes `(n_streams, n_sides, n_gains)` and `(n_streams, n_columns)`.
-    back
-        As of `_back`, infinite for bets that do not speak. Of a column the least counts.
-    """
-    owner = bank.places.owner
-    least = np.full(calm.shape, np.inf)
-    for number, one in enumerate(back.min(axis=-1)):
-        np.minimum.at(least[number], owner, one)
-    speaking = np.isfinite(least)
-    sums = np.where(speaking, np.clip(calm + np.where(speaking, least, 0.0), 0.0, 100.0), 0.0)
-    over = sums >= CALM
-    cleared: State = np.where(over[:, owner][..., None], np.uint8(0), state)
-    return cleared, np.where(over, 0.0, sums).astype(np.float16)
+def _summed(calm: Sums, back: Floats, place: int) -> Sums:
+    """Return the calm sums after one tick; what is less than a step counts as often as it is."""
+    sums = calm.astype(np.float64) - 1 + CALM_STEPS * back
+    drawn = draws(sums.size)[place : place + sums.size].reshape(sums.shape)
+    after = np.floor(np.clip(sums, 0.0, 253.0) + drawn) + 1
+    return np.where(calm > 0, after, 0).astype(np.uint8)
 
 
-def _nothing(bank: Bank, columns: int) -> Kept:
-    return Kept(nothing_seen(bank.places, bank.ahead.shape[1]), np.zeros(columns, np.float16))
+def _calmed(bank: Bank, columns: int, state: State, calm: Sums) -> tuple[State, Sums]:
+    """Return states and calm sums without those of columns whose marked sides are all calm."""
+    owner, marked = bank.places.owner, calm > 0
+    waiting = marked & (calm < 1 + CALM_STEPS * CALM)
+    over = np.zeros((len(state), columns), bool)
+    for number in np.flatnonzero(marked.any(axis=1)).tolist():
+        some = np.bincount(owner[marked[number]], minlength=columns) > 0
+        over[number] = some & (np.bincount(owner[waiting[number]], minlength=columns) == 0)
+    gone = over[:, owner]
+    cleared: State = np.where(gone[..., None], np.uint8(0), state)
+    return cleared, np.where(gone, np.uint8(0), calm)
+
+
+def _nothing(bank: Bank) -> Kept:
+    places = bank.places
+    return Kept(nothing_seen(places, bank.ahead.shape[1]), np.zeros(places.size, np.uint8))
 
 
 def _packed(kept: Kept) -> bytes:
-    head = bytes([kept.absent]) + kept.calm.astype("<f2").tobytes()
-    return pack(head + kept.state.tobytes())
+    return pack(bytes([kept.absent]) + kept.calm.tobytes() + kept.state.tobytes())
 
 
-def _unpacked(bank: Bank, columns: int, payload: bytes) -> Kept | None:
-    shape = (bank.places.size, bank.ahead.shape[1])
-    plain = unpack(payload, 1 + 2 * columns + shape[0] * shape[1])
+def _unpacked(bank: Bank, payload: bytes) -> Kept | None:
+    sides, gains = bank.ahead.shape
+    plain = unpack(payload, 1 + sides + sides * gains)
     if plain is None:
         return None
-    calm = np.frombuffer(plain, "<f2", columns, 1).astype(np.float16)
-    state = np.frombuffer(plain, np.uint8, offset=1 + 2 * columns).reshape(shape)
-    return Kept(state, np.where(np.isfinite(calm), calm, np.float16(0)), plain[0])
+    calm = np.frombuffer(plain, np.uint8, sides, 1)
+    state = np.frombuffer(plain, np.uint8, offset=1 + sides)
+    return Kept(state.reshape(sides, gains), calm, plain[0])

@@ -20,6 +20,7 @@ from modelmonitor.core.drift_state import (
     evidence_of,
     from_bytes,
     of_replicas,
+    settled,
 )
 from modelmonitor.core.evidence import MetricEvidence
 from modelmonitor.core.judging import Refusal, named, unknown, worst_first
@@ -117,7 +118,7 @@ def _verdict(
     culprit = _culprit(plan, state, found, level)
     effect = _effect(plan, reference, ticks, culprit)
     findings = _findings(plan, found, level, effect)
-    recovered = level is None and _returned(plan, found, effect)
+    recovered = level is None and settled(state) and _returned(plan, found, effect)
     words = _describe(plan)
     value = max((finding.value for finding in findings), default=0.0)
     if level is not None:
@@ -128,6 +129,9 @@ def _verdict(
     elif recovered:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = f"no evidence of a shift in {len(plan.columns)} columns"
+    elif not settled(state):
+        reason = VerdictReason.WITHIN_TOLERANCE
+        message = "a shift that alarmed is not yet seen to be over"
     else:
         reason = VerdictReason.WITHIN_TOLERANCE
         message = "some evidence of a shift, less than an alarm needs"

@@ -230,7 +230,7 @@ def advance(state: State, gain: Floats, betting: Flags, ceiling: Floats, place: 
     place
         Where the sequence of draws begins, as `place_of` says.
     """
-    drawn = _draws(state.size)[place : place + state.size].reshape(state.shape)
+    drawn = draws(state.size)[place : place + state.size].reshape(state.shape)
     reached = np.take(_ONE_MORE, state)
     reached += gain
     reached += drawn
@@ -271,7 +271,8 @@ def by_group(state: State, places: Places) -> Floats:
     return found
 
 
-def _draws(size: int) -> Floats:
+def draws(size: int) -> Floats:
+    """Return the draws of all ticks, at least `STARTS + size` numbers from 0 to below 1."""
     return _sequence(1 << max(0, size - 1).bit_length())
 
 
