@@ -8,7 +8,8 @@ import pytest
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.tally import Tally
 from modelmonitor.collector.protocols.base import Inputs, Rows
-from modelmonitor.core.moments import MomentView, Projection, unpacked
+from modelmonitor.core.moment_views import MomentView, Projection
+from modelmonitor.core.moments import unpacked
 from modelmonitor.core.profile import ColumnKind, ColumnRole
 from modelmonitor.core.soundness import is_sound
 from modelmonitor.core.wire.configuration import ColumnConfiguration

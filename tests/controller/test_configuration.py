@@ -11,7 +11,7 @@ from modelmonitor.controller.reconcile.baseline import (
     configuration_for,
     missing_columns,
 )
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.derivation import Derivation
 from modelmonitor.core.profile import DerivedFrom, digest
 from modelmonitor.core.profile_additions import with_derived, with_moments
 from modelmonitor.core.profile_builder import build_profile

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from modelmonitor.api.v1alpha1.collection import Derivation as Declared
-from modelmonitor.core.derived import MOST_PIXELS, UNREADABLE, Derivation, derive
+from modelmonitor.core.derivation import Derivation
+from modelmonitor.core.derived import MOST_PIXELS, UNREADABLE, derive
 
 WIDTH, HEIGHT = 40, 30
 

@@ -10,12 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from modelmonitor.core.moment_views import MomentView, Projection
 from modelmonitor.core.moments import (
     LARGEST,
     MomentCounter,
     MomentProfile,
-    MomentView,
-    Projection,
     is_of,
     problem_of,
     sum_moments,

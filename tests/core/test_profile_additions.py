@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelmonitor.core.column_builder import BaselineDataError
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.derivation import Derivation
 from modelmonitor.core.profile import (
     ColumnKind,
     ColumnRole,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modelmonitor.core.asked import checks_for
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.derivation import Derivation
 from modelmonitor.core.profile import (
     ColumnKind,
     ColumnRole,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.derivation import Derivation
 from modelmonitor.core.profile import DerivedFrom, Profile
 from modelmonitor.core.profile_additions import with_derived, with_moments
 

@@ -11,11 +11,12 @@ import math
 import re
 import wave
 from collections.abc import Callable, Iterable, Mapping
-from enum import StrEnum
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from modelmonitor.core.derivation import Derivation
 
 Number: TypeAlias = float | str | None
 """A derived number; None: the payload is missing; `UNREADABLE`: it is there."""
@@ -38,23 +39,6 @@ _MONO: Final = 8
 """Bits of samples that are unsigned."""
 _CJK: Final = "぀-ヿ㐀-鿿가-힯"
 _TOKEN: Final = re.compile(rf"[{_CJK}]|[^\W\d_{_CJK}]{{1,8}}|\d{{1,3}}|[^\w\s]|_")
-
-
-class Derivation(StrEnum):
-    """What is computed of a payload."""
-
-    TEXT_LENGTH = "TextLength"
-    TOKEN_COUNT = "TokenCount"
-    IMAGE_WIDTH = "ImageWidth"
-    IMAGE_HEIGHT = "ImageHeight"
-    IMAGE_BRIGHTNESS = "ImageBrightness"
-    AUDIO_DURATION = "AudioDuration"
-    AUDIO_VOLUME = "AudioVolume"
-
-    @property
-    def is_cheap(self) -> bool:
-        """Whether it costs no more than counting a value does."""
-        return self in {Derivation.TEXT_LENGTH, Derivation.TOKEN_COUNT}
 
 
 def derive(derivation: Derivation, values: Iterable[Any]) -> list[Number]:

@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from modelmonitor.core.moment_views import MomentView, Projection
 from modelmonitor.core.numeric import Floats, Values, to_numbers
 from modelmonitor.core.wire.pane import MomentCounts
 
@@ -33,38 +34,6 @@ MAX_SEED: Final = 2**64
 _UNIFORM: Final = 2.0**-53
 _MANTISSA: Final = 11
 """Bits of 64 that a float does not hold."""
-
-
-class Projection(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How an embedding becomes random features."""
-
-    dimensions: int
-    features: int
-    seed: int = 0
-    bandwidth: float = 1.0
-    """Of the Gaussian kernel, in the unit of distances between embeddings."""
-
-
-class MomentView(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How a row becomes a vector."""
-
-    name: str
-    """Under which panes count it; of an embedding, the name of the input."""
-    columns: list[str]
-    """Inputs: numeric ones, or the one that holds the embedding."""
-    centre: list[float] = []
-    """What is taken off each column."""
-    scale: list[float] = []
-    """What each column is then divided by; above 0."""
-    components: list[float] = []
-    """Principal components of the standardised columns, one after the other, orthonormal."""
-    projection: Projection | None = None
-    """Set for embeddings."""
-
-    @property
-    def width(self) -> int:
-        """Length of the vector."""
-        return self.projection.features if self.projection else len(self.columns)
 
 
 class MomentProfile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -217,7 +186,8 @@ def _standardised(view: MomentView, columns: Sequence[Values], rows: int) -> Flo
     complete = numbers[np.isfinite(numbers).all(axis=1)]
     with np.errstate(over="ignore"):
         scaled = (complete - np.asarray(view.centre)) / np.asarray(view.scale)
-    return np.clip(scaled, -LARGEST, LARGEST)
+    clipped: Floats = np.clip(scaled, -LARGEST, LARGEST)
+    return clipped
 
 
 def _features(projection: Projection, values: Values) -> Floats:

@@ -7,14 +7,8 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.moments import (
-    MAX_COLUMNS,
-    MAX_DIMENSIONS,
-    MomentCounter,
-    MomentProfile,
-    MomentView,
-    Projection,
-)
+from modelmonitor.core.moment_views import MomentView, Projection
+from modelmonitor.core.moments import MAX_COLUMNS, MAX_DIMENSIONS, MomentCounter, MomentProfile
 from modelmonitor.core.multivariate import COLUMNS_VIEW
 from modelmonitor.core.statistics.joint import moments_of, principal_components
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from modelmonitor.core.derived import Derivation
+from modelmonitor.core.derivation import Derivation
 
 MAX_CUTS: Final = 256
 MAX_CATEGORIES: Final = 1024

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from modelmonitor.core.columns import ColumnCells, RowCounter, Values
-from modelmonitor.core.derived import Derivation, derive
+from modelmonitor.core.derivation import Derivation
+from modelmonitor.core.derived import derive
 from modelmonitor.core.profile import ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modelmonitor.core.columns import Values
-from modelmonitor.core.moments import MomentCounter, MomentView
+from modelmonitor.core.moment_views import MomentView
+from modelmonitor.core.moments import MomentCounter
 
 
 class MomentWatcher:

@@ -9,8 +9,8 @@ from typing import Final
 
 import msgspec
 
-from modelmonitor.core.moments import MomentView
-from modelmonitor.core.profile import ColumnKind, ColumnRole, DerivedFrom, OutputLocator
+from modelmonitor.core.moment_views import MomentView
+from modelmonitor.core.profile_columns import ColumnKind, ColumnRole, DerivedFrom, OutputLocator
 
 CONFIGURATION_SCHEMA: Final = 1
 CAPTURED_PORT_BASE: Final = 24180
