@@ -16,7 +16,7 @@ from modelmonitor.core.judging import Measurement, Refusal, judged, too_few, unk
 from modelmonitor.core.panes import ColumnTotals
 from modelmonitor.core.profile import ColumnProfile
 from modelmonitor.core.rows import Reference, counted, missing_columns
-from modelmonitor.core.seasons import comparator_of, hour_of_week
+from modelmonitor.core.seasons import Basis, comparator_of, hour_of_week
 from modelmonitor.core.statistics import distances
 from modelmonitor.core.statistics.distances import Distance, Sides
 from modelmonitor.core.statistics.shares import Counts, Floats
@@ -56,6 +56,11 @@ TESTS: Final[Mapping[DistanceStatistic, tuple[str, Callable[[Sides], Significanc
     DistanceStatistic.G_TEST: ("G", likelihood_ratio_test),
 }
 """Tests whose p-value people look for; it is said, not judged by."""
+_HOURS: Final = {
+    Basis.POOLED: "",
+    Basis.HOUR_OF_DAY: ", compared with the same hours of the day",
+    Basis.HOUR_OF_WEEK: ", compared with the same hours of the week",
+}
 SMALL_CELL: Final = 0.01
 """Share of the baseline below which an outermost cell joins its neighbour."""
 LEAST_CELLS: Final = 2
@@ -92,14 +97,9 @@ def judge_distance(
     refusal = too_few(metric, rows.valued, window, "values")
     if refusal is not None:
         return unknown(metric, refusal, window, samples=rows.valued)
-    between = sides_of(
-        column,
-        options.statistic,
-        _baseline(column, reference, window, seasonality),
-        rows.cells,
-        _worth(column, window),
-    )
-    text = _text(options, between, rows, window)
+    baseline, basis = _baseline(column, reference, window, seasonality)
+    between = sides_of(column, options.statistic, baseline, rows.cells, _worth(column, window))
+    text = _text(options, between, rows, window) + _HOURS[basis]
     return _verdict(metric, options, _measured(options.statistic, between), text, rows, window)
 
 
@@ -163,22 +163,27 @@ def _measured(statistic: DistanceStatistic, between: Sides) -> Distance:
 
 def _baseline(
     column: ColumnProfile, reference: Reference, window: Window, seasonality: Seasonality
-) -> tuple[Floats, float]:
-    """Return the baseline's counts for the hours of a window, weighted by the window's rows."""
+) -> tuple[tuple[Floats, float], Basis]:
+    """Return the baseline's counts for the hours of a window, weighted by the window's rows.
+
+    With them, how many independent rows they are worth, and which hours most of them are of.
+    """
     if seasonality is Seasonality.NONE:
         found = comparator_of(column, seasonality, 0)
-        return found.cells, found.rows
+        return (found.cells, found.rows), found.basis
     hours: Counter[int] = Counter()
     for tick in window.ticks:
         hour = hour_of_week(tick.start, reference.profile.timeZone)
         hours[hour] += reference.rows_of(tick)[column.name].valued
     total = sum(hours.values())
     mixed, variance = np.zeros(len(column.cells)), 0.0
+    bases: Counter[Basis] = Counter()
     for hour, rows in hours.items():
         part, found = rows / total, comparator_of(column, seasonality, hour)
         mixed += part * found.cells / found.cells.sum()
         variance += part**2 / found.rows
-    return mixed / variance, 1 / variance
+        bases[found.basis] += rows
+    return (mixed / variance, 1 / variance), bases.most_common(1)[0][0]
 
 
 def _merged_cells(before: Floats) -> Counts:
