@@ -263,7 +263,11 @@ def hours(profile: Profile, spec: Any, shifts: list[float]) -> list[Any]:
     ]
 
 
-PREVIOUS: dict[str, Any] = {"compare": {"to": "PreviousPeriod"}, "window": "3m", "threshold": above("4")}
+PREVIOUS: dict[str, Any] = {
+    "compare": {"to": "PreviousPeriod"},
+    "window": "3m",
+    "threshold": above("4"),
+}
 
 
 def test_the_period_before_is_another_one(profile: Profile) -> None:

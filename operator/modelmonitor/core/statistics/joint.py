@@ -100,7 +100,8 @@ def correlations(moments: Moments) -> Floats:
     found = np.divide(
         moments.covariance, product, out=np.full(product.shape, np.nan), where=product > 1e-12
     )
-    return np.clip(found, -1.0, 1.0)
+    clipped: Floats = np.clip(found, -1.0, 1.0)
+    return clipped
 
 
 def correlation_change(
