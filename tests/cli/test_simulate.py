@@ -1,6 +1,7 @@
 """`modelmonitor simulate`: from rows of the past to what would have alarmed."""
 
 import base64
+import dataclasses
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from msgspec.structs import replace
 from pyarrow import csv, parquet
 
 from modelmonitor.api.v1alpha1.spec import Severity
@@ -24,7 +26,8 @@ from modelmonitor.cli.simulate import (
     run_simulation,
 )
 from modelmonitor.cli.simulate_plot import MOST_POINTS, thinned
-from modelmonitor.core.profile import ColumnRole, canonical
+from modelmonitor.cli.simulate_sheets import expectations
+from modelmonitor.core.profile import ColumnRole, ExpectedAlarms, canonical
 from modelmonitor.core.profile_builder import OutputColumn, build_profile
 from modelmonitor.core.track import Phase, Track
 
@@ -310,6 +313,19 @@ def test_everything_is_told_on_the_terminal(
     assert "at most 4.3 Warnings and 0.33 Criticals a month" in told.out
     assert "latency is left out: rows do not say how long answers took" in told.out
     assert "The history is 2d long" in told.out
+
+
+def test_what_the_baseline_knows_of_its_own_alarms_is_told(folder: Path) -> None:
+    found = simulated(folder)
+    known = ExpectedAlarms(interval=300, days=58.2, warning=0.7, critical=0.07, columns=["temp"])
+    profile = replace(found.request.profile, expectedAlarms=known)
+
+    told = expectations(
+        dataclasses.replace(found, request=dataclasses.replace(found.request, profile=profile))
+    )
+
+    assert "3 Warnings and 0.3 Criticals a month, in temp (58.2 days, ticks of 5m)." in told[1]
+    assert not any("parts" in each or "each part" in each for each in expectations(found))
 
 
 def test_a_known_incident_is_no_false_alarm(

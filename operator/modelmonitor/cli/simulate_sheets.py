@@ -25,7 +25,7 @@ from modelmonitor.core.suggestion import (
 )
 from modelmonitor.core.thresholds import SIGNS
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.track import Alarm, Phase, Track
+from modelmonitor.core.track import WORST_COLUMNS, Alarm, Phase, Track
 
 TOLD_ALARMS: Final = 12
 """Alarms of one metric that are told one by one."""
@@ -255,6 +255,7 @@ def expectations(found: Simulation) -> list[str]:
             f"By their budget, all drift metrics together: at most {warnings:.2g} Warnings and "
             f"{criticals:.2g} Criticals a month."
         )
+        sentences += _left_out_in_turn(found)
     others = [track for track in history.tracks if track.metric.drift is None]
     if others:
         sentences.append(
@@ -270,6 +271,19 @@ def expectations(found: Simulation) -> list[str]:
             "what it cannot rule out (95 %)."
         )
     return sentences
+
+
+def _left_out_in_turn(found: Simulation) -> list[str]:
+    """Return what the baseline knows of itself: how its parts are judged by all the others."""
+    alarms = found.request.profile.expectedAlarms
+    if alarms is None:
+        return []
+    weeks = MONTH / (7 * DAY)
+    often = f"{alarms.warning * weeks:.2g} Warnings and {alarms.critical * weeks:.2g} Criticals"
+    columns = f", in {', '.join(alarms.columns[:WORST_COLUMNS])}" if alarms.columns else ""
+    basis = f"{alarms.days:.3g} days, ticks of {words_of(alarms.interval)}"
+    judged = "Drift with default tolerances, each part of the baseline judged by the others"
+    return [f"{judged}: {often} a month{columns} ({basis})."]
 
 
 def _rate(track: Track, found: Simulation) -> str:
