@@ -54,7 +54,7 @@ def write_report(found: Simulation, path: Path) -> None:
         from modelmonitor.cli.simulate_plot import picture
     except ModuleNotFoundError as error:
         raise CommandError(
-            "reports need matplotlib: install it with `pip install 'modelmonitor[report]'`"
+            "reports need matplotlib: install it with `pip install 'modelmonitor[operator,report]'`"
         ) from error
     as_page = path.suffix == ".html"
     payload = page(found).encode() if as_page else _drawn(picture(found), "png")
