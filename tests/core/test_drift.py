@@ -376,24 +376,6 @@ def test_a_collector_that_does_not_count_lengths_yet_is_no_evidence() -> None:
     assert outcomes == {Outcome.NO_BREACH}
 
 
-def test_evidence_is_small() -> None:
-    draw = np.random.default_rng(0)
-    names = [f"c{number}" for number in range(25)]
-
-    def rows(draw: np.random.Generator, size: int) -> dict[str, Any]:
-        return {name: draw.standard_normal(size) for name in names}
-
-    monitor = Monitor(
-        build_profile(rows(draw, ROWS), times=np.arange(ROWS, dtype=np.float64) * 10),
-        spec=spec_of(drift("0.05", "0.02")),
-    )
-    for _ in range(20):
-        monitor.see(rows)
-    assert monitor.evidence is not None
-    states = monitor.evidence.metrics["drift"].states
-    assert sum(len(state) for state in states.values()) < 16 * 1024
-
-
 def test_panes_of_a_broken_collector_are_not_believed(profile: Profile) -> None:
     monitor = warmed(profile)
     other = build_profile({name: [1.0, 2.0] for name in ("age", "income", "city")})
