@@ -50,7 +50,7 @@ DRIFT: Final = 30
 """The window in which the drift begins."""
 GRADUAL: Final = 10
 """Windows that a gradual drift takes to be complete."""
-TRAINING: Final = 4000
+TRAINING: Final = 8000
 """Rows of the model, and of the baseline."""
 LEAST_CLASS: Final = 0.02
 RIVER: Final = (

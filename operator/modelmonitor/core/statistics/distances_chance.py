@@ -20,18 +20,19 @@ from modelmonitor.core.statistics.distances_interval import interval
 from modelmonitor.core.statistics.distances_sides import NOISE_LEVEL, SMOOTHING, Distance, Sides
 from modelmonitor.core.statistics.shares import Floats
 
-WELL_FILLED: Final = 16.0
+WELL_FILLED: Final = 12.0
 """Variance of a count from which on it is taken for normal."""
-NODES: Final = 49
+NODES: Final = 37
 """Counts, or points of the normal distribution, over which a place is averaged."""
-REACH: Final = 6.0
+REACH: Final = 5.0
 """Standard deviations that these points span on either side."""
 EDGE: Final = 1e-12
 
 Part: TypeAlias = Callable[[Floats, Floats], Floats]
 """Shares before and now, shapes that broadcast to `(…, n_places)` → what each place adds."""
-Relation: TypeAlias = Callable[[Floats, Floats], float]
-"""Shares `(n_places,)` and four coefficients of each place → covariances of all different pairs."""
+Relation: TypeAlias = Callable[[Floats, Floats], Floats]
+"""Shares `(n_truths, n_places)` and four coefficients of each, `(4, n_truths, n_places)` → the
+covariances of all different pairs, summed, shape `(n_truths,)`."""
 
 
 class Smoothed(Enum):
@@ -104,15 +105,17 @@ class Law:
         return self.mean + self.deviation * reach / math.sqrt(shape)
 
 
-def law(part: Callable[[Floats], Floats], shares: Floats, rows: float, pairs: Relation) -> Law:
-    """Return how a sum over places is spread whose shares are those of a sample.
+def laws(
+    part: Callable[[Floats], Floats], shares: Floats, rows: float, pairs: Relation
+) -> list[Law]:
+    """Return how a sum over places is spread whose shares are those of a sample, for some truths.
 
     Parameters
     ----------
     part
-        Shares of the sample, shape `(n_nodes, n_places)`, to what each place adds.
+        Shares of the sample, shape `(n_nodes, n_truths, n_places)`, to what each place adds.
     shares
-        True shares, shape `(n_places,)`.
+        True shares, shape `(n_truths, n_places)`.
     rows
         Independent rows of the sample.
     pairs
@@ -125,37 +128,48 @@ def law(part: Callable[[Floats], Floats], shares: Floats, rows: float, pairs: Re
     weighted = weights * centred
     deviations = np.sqrt(np.maximum(shares * (1 - shares) / rows, EDGE**2))
     z = (points - shares) / deviations
-    hermite = (z, z**2 - 1, z**3 - 3 * z, z**4 - 6 * z**2 + 3)
+    square = z * z
+    hermite = (z, square - 1, z * (square - 3), square * (square - 6) + 3)
     coefficients = np.stack([(each * weighted).sum(axis=0) for each in hermite])
-    alone = float((weighted * centred).sum())
-    mean, variance = float(means.sum()), alone + pairs(shares, coefficients)
+    squares = weighted * centred
+    variances = squares.sum(axis=(0, 2)) + pairs(shares, coefficients)
+    thirds = (squares * centred).sum(axis=(0, 2))
+    return [
+        _law(float(mean), float(variance), float(third))
+        for mean, variance, third in zip(means.sum(axis=1), variances, thirds, strict=True)
+    ]
+
+
+def _law(mean: float, variance: float, third: float) -> Law:
     if mean <= 0 or variance <= 0:
         return Law(mean, 0.0, 1.0)
     deviation = math.sqrt(variance)
-    skew = float((weighted * centred**2).sum()) / deviation**3
-    return Law(mean, deviation, max(2 * deviation / mean, skew))
+    return Law(mean, deviation, max(2 * deviation / mean, third / deviation**3))
 
 
-def between_cells(shares: Floats, coefficients: Floats) -> float:
+def between_cells(shares: Floats, coefficients: Floats) -> Floats:
     """Return the covariances of multinomial cells: rho = -sqrt(odds_i odds_j)."""
     odds = np.sqrt(shares / np.maximum(1 - shares, EDGE))
-    total = 0.0
-    for order, row in enumerate(coefficients, start=1):
-        scaled = row * odds**order
-        pairs = float(scaled.sum()) ** 2 - float((scaled**2).sum())
+    total = np.zeros(len(shares))
+    for order, rows in enumerate(coefficients, start=1):
+        scaled = rows * odds**order
+        pairs = scaled.sum(axis=1) ** 2 - (scaled**2).sum(axis=1)
         total += (-1) ** order * pairs / math.factorial(order)
     return total
 
 
-def between_cuts(shares: Floats, coefficients: Floats) -> float:
+def between_cuts(shares: Floats, coefficients: Floats) -> Floats:
     """Return the covariances of cumulative shares: rho = sqrt(odds_i / odds_j), i before j."""
     odds = np.sqrt(np.maximum(shares, EDGE) / np.maximum(1 - shares, EDGE))
-    rho = np.minimum.outer(odds, odds) / np.maximum.outer(odds, odds)
-    np.fill_diagonal(rho, 0.0)
-    total, power = 0.0, np.ones_like(rho)
-    for order, row in enumerate(coefficients, start=1):
+    left, right = odds[:, :, None], odds[:, None, :]
+    rho = np.minimum(left, right) / np.maximum(left, right)
+    places = np.arange(shares.shape[1])
+    rho[:, places, places] = 0.0
+    total, power = np.zeros(len(shares)), np.ones_like(rho)
+    for order, rows in enumerate(coefficients, start=1):
         power = power * rho
-        total += float(row @ power @ row) / math.factorial(order)
+        products = (rows[:, None, :] @ power @ rows[:, :, None])[:, 0, 0]
+        total += products / math.factorial(order)
     return total
 
 
@@ -181,37 +195,40 @@ def summed(
     observed = of.places(of.window(between.q, counted))
     value = float(of.part(of.places(of.origin(between.p, before)), observed).sum())
 
-    def truth(shares: Floats) -> float:
-        return float(of.part(origin, of.places(shares)).sum())
+    def truths(shares: Floats) -> Floats:
+        found: Floats = of.part(origin, of.places(shares)).sum(axis=-1)
+        return found
 
-    def spread(part: Part, shares: Floats, rows: float) -> Law:
+    def spread(part: Part, shares: Floats, rows: float) -> list[Law]:
         def of_window(points: Floats) -> Floats:
             return part(origin, of.window(points, counted))
 
-        return law(of_window, of.places(shares), rows, of.pairs)
+        return laws(of_window, of.places(shares), rows, of.pairs)
 
-    def spread_by_baseline(shares: Floats) -> Law:
+    def spread_by_baseline(shares: Floats) -> list[Law]:
+        now = of.places(shares)
+
         def of_baseline(points: Floats) -> Floats:
-            return of.part(of.origin(points, before), of.places(shares))
+            return of.part(of.origin(points, before), now)
 
-        return law(of_baseline, origin, between.before_rows, of.pairs)
+        return laws(of_baseline, np.broadcast_to(origin, now.shape), between.before_rows, of.pairs)
 
-    null = spread(unchanged or of.part, between.expected, between.together)
-    crossed = _crossed(
-        null,
-        spread(unchanged or of.part, between.expected, between.now_rows),
-        spread(unchanged or of.part, between.expected, between.before_rows),
-    )
-
+    sizes = (between.together, between.now_rows, between.before_rows)
+    same = between.expected[None]
+    null, *alone = (spread(unchanged or of.part, same, rows)[0] for rows in sizes)
+    crossed = _crossed(null, *alone)
     # A window that is more even than chance makes it proves no more than an ordinary one.
     ordinary = max(value, null.mean)
 
-    def below(shares: Floats) -> tuple[float, float]:
-        now = spread(of.part, shares, between.now_rows)
-        found = _together(now, spread_by_baseline(shares), truth(shares), crossed)
-        return found.below(value), found.below(ordinary)
+    def below(shares: Floats) -> list[tuple[float, float]]:
+        by_side = (spread(of.part, shares, between.now_rows), spread_by_baseline(shares))
+        found = (
+            _together(now, theirs, float(truth), crossed)
+            for now, theirs, truth in zip(*by_side, truths(shares), strict=True)
+        )
+        return [(each.below(value), each.below(ordinary)) for each in found]
 
-    low, high = interval(between, truth, below)
+    low, high = interval(between, truths, below)
     ends = (value, null.quantile(1 - NOISE_LEVEL), low - hidden[0], high + hidden[1])
     return Distance(*(float(of.finish(max(0.0, each))) for each in ends))
 
@@ -239,13 +256,13 @@ def _together(now: Law, before: Law, truth: float, crossed: float) -> Law:
 
 
 def _sample(shares: Floats, rows: float) -> tuple[Floats, Floats]:
-    """Return points of the binomial proportions and their weights, shape `(NODES, n_places)`."""
+    """Return points of the binomial proportions and their weights, shape `(NODES, …)`."""
     deviation = np.sqrt(shares * (1 - shares) / rows)
-    grid = np.linspace(-REACH, REACH, NODES)[:, None]
+    grid = np.linspace(-REACH, REACH, NODES)[:, None, None]
     points = np.clip(shares + grid * deviation, 0.0, 1.0)
-    weights = np.exp(-(grid**2) / 2) + np.zeros(shares.size)
-    sparse = np.flatnonzero(rows * shares * (1 - shares) < WELL_FILLED)
-    if sparse.size:
+    weights = np.broadcast_to(np.exp(-(grid**2) / 2), points.shape).copy()
+    sparse = rows * shares * (1 - shares) < WELL_FILLED
+    if sparse.any():
         points[:, sparse], weights[:, sparse] = _binomial(shares[sparse], rows)
     weights /= weights.sum(axis=0)
     return points, weights

@@ -7,7 +7,7 @@ as small, or as large, is not improbable (DiCiccio and Romano 1990, who choose
 such a line; Cox and Hinkley 1974, section 7.2).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import numpy as np
@@ -26,8 +26,8 @@ CERTAIN: Final = 1e-9
 
 def interval(
     between: Sides,
-    truth: Callable[[Floats], float],
-    below: Callable[[Floats], tuple[float, float]],
+    truths: Callable[[Floats], Floats],
+    below: Callable[[Floats], Sequence[tuple[float, float]]],
 ) -> tuple[float, float]:
     """Return the 95 % interval for a distance.
 
@@ -35,17 +35,17 @@ def interval(
     ----------
     between
         What is compared.
-    truth
-        The distance of true shares from the baseline; shape `(n_cells,)`.
+    truths
+        The distances of true shares from the baseline; shape `(n_truths, n_cells)`.
     below
         How probable values up to the observed one are where these shares are true, and values up
         to the one that the upper end rests on.
     """
     origin = between.expected
     least = np.minimum(origin, SMOOTHING / float(between.now.sum()))
-    tried = [_along(origin, between.q, step, least) for step in STEPS]
-    distances = np.maximum.accumulate([truth(each) for each in tried])
-    chances = np.clip([below(each) for each in tried], CERTAIN, 1 - CERTAIN)
+    tried = np.stack([_along(origin, between.q, step, least) for step in STEPS])
+    distances = np.maximum.accumulate(truths(tried))
+    chances = np.clip(below(tried), CERTAIN, 1 - CERTAIN)
     # The further away the truth, the less probable are values as small as the observed one.
     surprise = np.maximum.accumulate(-special.ndtri(chances), axis=0)
     low = float(np.interp(-Z, surprise[:, 0], distances))

@@ -126,7 +126,7 @@ def _folded(
 
 def _cumulative(cells: Floats) -> Floats:
     """Return the shares at or below each cut, shape `(n_cells - 1,)`."""
-    return np.minimum(np.cumsum(cells), 1.0)[:-1]
+    return np.minimum(np.cumsum(cells, axis=-1), 1.0)[..., :-1]
 
 
 def _gaps(between: Sides) -> _Gaps:
