@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
-from modelmonitor.core.evaluation import Evaluation
+from modelmonitor.core.evaluation import Evaluation, lookback
 from modelmonitor.core.evidence import Evidence
 from modelmonitor.core.profile import Profile, digest
 from modelmonitor.core.profile_builder import build_profile
@@ -388,3 +388,8 @@ def test_panes_of_a_broken_collector_are_not_believed(profile: Profile) -> None:
         baselineDigest=digest(profile),
     )
     assert monitor.judge(tick(10, lying)).outcome is Outcome.UNKNOWN
+
+
+def test_slow_traffic_is_judged_by_as_many_ticks_as_a_shift_is_measured_on() -> None:
+    spec = spec_of(drift("0.1"), interval="1h")
+    assert lookback(spec) == 8 * 3600.0

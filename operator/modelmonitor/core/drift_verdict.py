@@ -23,17 +23,15 @@ from modelmonitor.core.drift_state import (
     settled,
 )
 from modelmonitor.core.evidence import MetricEvidence
-from modelmonitor.core.judging import Refusal, named, unknown, worst_first
+from modelmonitor.core.judging import Refusal, named, unknown, words_of, worst_first
 from modelmonitor.core.profile import ColumnKind
 from modelmonitor.core.replicas import short_name
 from modelmonitor.core.rows import Reference, missing_columns
 from modelmonitor.core.seasons import Basis
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.verdict import ColumnFinding, Level, Outcome, Verdict
-from modelmonitor.core.windows import Tick, Window
+from modelmonitor.core.windows import EFFECT_TICKS, Tick, Window
 
-EFFECT_TICKS: Final = 8
-"""Ticks over which the size of a shift is measured."""
 _HOURS: Final = {
     Basis.POOLED: "all hours",
     Basis.HOUR_OF_DAY: "the same hour of the day",
@@ -63,7 +61,7 @@ def judge_drift(
     reference
         The baseline and the judged revision.
     ticks
-        The last hour, oldest first, not empty.
+        The last hour, or the last `EFFECT_TICKS` if they are longer; oldest first, not empty.
     evidence
         After the last tick.
     """
@@ -95,7 +93,7 @@ def _too_early(
     if recent < LEAST_ROWS:
         return Refusal(
             VerdictReason.TOO_FEW_SAMPLES,
-            f"{recent} rows within the last hour, {LEAST_ROWS} are needed",
+            f"{recent} rows in {words_of(ticks[-1].end - ticks[0].start)}, {LEAST_ROWS} are needed",
             no_data=recent == 0,
         )
     return None

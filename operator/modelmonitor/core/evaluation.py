@@ -110,11 +110,17 @@ def evaluate(
         elif metric.drift is not None:
             plan, then = _drift(spec, metric, reference, ticks, before)
             kept[metric.name] = then
-            recent = [tick for tick in ticks if tick.start >= ticks[-1].end - reach(metric, 0)]
-            verdicts.append(judge_drift(metric, plan, reference, recent or ticks[-1:], then))
+            verdicts.append(judge_drift(metric, plan, reference, _recent(metric, ticks), then))
         else:
             verdicts.append(_judge_rows(metric, reference, ticks, _season(spec)))
     return Evaluation(tuple(verdicts), Evidence(metrics=kept), covered_share(ticks[-1]))
+
+
+def _recent(metric: Metric, ticks: Sequence[Tick]) -> Sequence[Tick]:
+    """Return the ticks that a metric reaches back to."""
+    interval = ticks[-1].interval
+    first = ticks[-1].end - reach(metric, interval) - interval / 2
+    return [tick for tick in ticks if tick.start >= first]
 
 
 def _judge_rows(

@@ -174,7 +174,9 @@ def _are_sound_moments(counts: MomentCounts) -> bool:
 
 
 def _are_counts(values: Iterable[int]) -> bool:
-    return all(0 <= value <= LARGEST_COUNT for value in values)
+    # Two passes in C are several times faster than one in Python: a pane has thousands of counts.
+    taken = values if isinstance(values, list | tuple) else list(values)
+    return not taken or (min(taken) >= 0 and max(taken) <= LARGEST_COUNT)
 
 
 def _are_spans(seconds: Iterable[float]) -> bool:

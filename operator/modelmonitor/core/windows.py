@@ -21,6 +21,8 @@ from modelmonitor.core.wire.pane import Pane, Undecodable
 
 COVERAGE_FLOOR: Final = 0.9
 """Share of the traffic that must be observed."""
+EFFECT_TICKS: Final = 8
+"""Ticks over which the size of a shift is measured."""
 SAMPLES_REACH: Final = 3600.0
 """Seconds that a metric without window looks back for `minSamples`."""
 
@@ -143,6 +145,8 @@ def span(metric: Metric, interval: float) -> float:
         return max(bounds, default=0.0) + 2 * interval
     if metric.window is not None:
         return max(parse_duration(metric.window), interval)
+    if metric.drift is not None:
+        return max(SAMPLES_REACH, EFFECT_TICKS * interval)
     wants_samples = metric.threshold is None or metric.threshold.min_samples > 1
     return max(SAMPLES_REACH, interval) if wants_samples else interval
 
