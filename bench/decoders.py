@@ -22,7 +22,7 @@ from bench.report import Bar, Bound, summary, table
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.rows import RowBuffer
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from tests.cluster.mmcluster.settings import default_cache
 from tests.collector.layouts import (

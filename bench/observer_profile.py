@@ -36,7 +36,7 @@ from modelmonitor.collector.observer.book import Identity, PaneBook
 from modelmonitor.collector.observer.clock import SystemClock
 from modelmonitor.collector.observer.recorder import Recorder
 from modelmonitor.collector.observer.totals import Totals
-from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole, OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 
 CONNECTIONS = 16

@@ -12,7 +12,7 @@ from bench.dataplane.load import Load
 from bench.dataplane.scale import Scale
 from bench.dataplane.traffic import configuration
 from bench.report import Bar, Bound, UnsoundRunError
-from modelmonitor.core.latency import merge, quantile
+from modelmonitor.core.counting.latency import merge, quantile
 from modelmonitor.core.wire.pane import LATENCY_RESPONSE
 from tests.cluster.mmcluster.shell import log
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from modelmonitor.core.profile import ColumnRole, OutputLocator, Profile
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.profile import ColumnRole, OutputLocator, Profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 
 MODEL: Final = "flight-delay"

@@ -23,8 +23,8 @@ from bench.statistics.parallel import Evidence, fleet_of, hits_of
 from bench.statistics.scale import Scale, in_parallel
 from bench.statistics.traffic import DAY, LIVE_BEGINS, PANE, Traffic
 from modelmonitor.api.v1alpha1.spec import DriftBudget, FalseAlarmInterval
-from modelmonitor.core.drift_bank import RETURN_FACTOR
-from modelmonitor.core.profile import Profile
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.drift.drift_bank import RETURN_FACTOR
 
 BUDGETS: Final = (1, 7, 30)
 """Days between false alarms."""

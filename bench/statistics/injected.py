@@ -33,10 +33,10 @@ from bench.statistics.laws import Floats, Ints
 from bench.statistics.ours import Watch, spec_of
 from bench.statistics.peers import PROJECT, REQUIREMENTS, answers
 from bench.statistics.scale import Scale, in_parallel
-from modelmonitor.core.columns import ColumnCells, RowCounter
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Outcome
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.columns import ColumnCells, RowCounter
+from modelmonitor.core.judging.verdict import Outcome
 from tests.interop.venvs import environment
 
 KINDS: Final = ("class prior", "label swap", "feature permutation", "feature filtering")

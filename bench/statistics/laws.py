@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from modelmonitor.core.profile import ColumnProfile
+from modelmonitor.core.baseline.profile import ColumnProfile
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -17,7 +17,7 @@ from bench.statistics import poisson
 from bench.statistics.ours import Watch, baseline_of, spec_of
 from bench.statistics.scale import Scale, in_parallel
 from bench.statistics.traffic import DAY, LIVE_BEGINS, PANE, WINDOW_ROWS, Run, kinds
-from modelmonitor.core.verdict import Level
+from modelmonitor.core.judging.verdict import Level
 
 PER_DAY: Final = 1 / 7 + 1 / 90
 """Pages a day that the shipped budgets of both severities allow together."""

@@ -18,12 +18,12 @@ from bench.statistics.traffic import (
     Traffic,
 )
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
-from modelmonitor.core.evaluation import evaluate, lookback
-from modelmonitor.core.evidence import Evidence
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Verdict
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.drift.evidence import Evidence
+from modelmonitor.core.judging.evaluation import evaluate, lookback
+from modelmonitor.core.judging.verdict import Verdict
+from modelmonitor.core.judging.windows import Tick
 from modelmonitor.core.wire.pane import ColumnCounts, Pane, RequestCounts
 
 REVISION: Final = "one"

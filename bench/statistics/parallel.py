@@ -16,12 +16,12 @@ from bench.statistics.laws import Floats, Ints
 from bench.statistics.ours import TOLERANCE
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.drift_counts import Seen
-from modelmonitor.core.drift_plan import DriftPlan, plan_of
-from modelmonitor.core.drift_state import begin, evidence_of, step
-from modelmonitor.core.profile import Profile
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.drift.drift_counts import Seen
+from modelmonitor.core.drift.drift_plan import DriftPlan, plan_of
+from modelmonitor.core.drift.drift_state import begin, evidence_of, step
+from modelmonitor.core.judging.verdict import Level
 from modelmonitor.core.statistics.shares import share_counts
-from modelmonitor.core.verdict import Level
 
 
 @dataclass(frozen=True, slots=True)

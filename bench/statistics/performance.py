@@ -17,15 +17,15 @@ from bench.report import Bar, Bound, table
 from bench.statistics.scale import Scale
 from bench.statistics.score_sets import Floats, Rows, ScoreSet, score_sets
 from modelmonitor.api.v1alpha1.metric_options import PerformanceMeasure
-from modelmonitor.core.performance_builder import ScoreColumn, build_performance
-from modelmonitor.core.performance_profile import PerformanceProfile
-from modelmonitor.core.performance_scores import (
+from modelmonitor.core.baseline.performance_builder import ScoreColumn, build_performance
+from modelmonitor.core.baseline.performance_profile import PerformanceProfile
+from modelmonitor.core.counting.scores import ScoreCounter
+from modelmonitor.core.judging.performance_scores import (
     score_configuration,
     sum_scores,
     totals_of,
 )
-from modelmonitor.core.performance_window import Scored
-from modelmonitor.core.scores import ScoreCounter
+from modelmonitor.core.judging.performance_window import Scored
 from modelmonitor.core.statistics.calibration import rates_of
 from modelmonitor.core.statistics.estimation import Estimated, Z, performance
 from modelmonitor.core.wire.pane import Pane, decode_pane, encode

@@ -30,8 +30,8 @@ from bench.statistics.traffic import (
     Traffic,
 )
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.verdict import Level
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.judging.verdict import Level
 
 MINUTE: Final = 60.0
 ROWS: Final = 1000

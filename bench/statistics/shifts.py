@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.statistics.laws import NUMERIC, Floats, Law, Zipf, listed
-from modelmonitor.core.profile import ColumnProfile
+from modelmonitor.core.baseline.profile import ColumnProfile
 
 TEN_LEVELS: Final = NUMERIC + 2
 """Number of the column with ten categories."""

@@ -39,13 +39,13 @@ from bench.statistics.traffic import (
 )
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget, ModelMonitorSpec
-from modelmonitor.core.drift_counts import layout_of, seen
-from modelmonitor.core.drift_plan import plan_of
-from modelmonitor.core.drift_state import begin, step
-from modelmonitor.core.evaluation import evaluate
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.rows import Reference
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.drift.drift_counts import layout_of, seen
+from modelmonitor.core.drift.drift_plan import plan_of
+from modelmonitor.core.drift.drift_state import begin, step
+from modelmonitor.core.judging.evaluation import evaluate
+from modelmonitor.core.judging.rows import Reference
+from modelmonitor.core.judging.windows import Tick
 from tests.interop.venvs import environment
 
 MINUTE: Final = 60.0

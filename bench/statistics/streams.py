@@ -21,10 +21,10 @@ from bench.statistics.laws import Ints
 from bench.statistics.ours import Watch, spec_of
 from bench.statistics.scale import Scale
 from bench.statistics.stream_data import HOUR, Stream, hurried
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.columns import ColumnCounter
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from modelmonitor.core.wire.pane import ColumnCounts
 
 WEEK: Final = 7 * 24 * HOUR

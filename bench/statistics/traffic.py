@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.signal import lfilter
 
 from bench.statistics.laws import Floats, Ints, Law, heavy_laws, plain_laws
-from modelmonitor.core.profile import Profile
+from modelmonitor.core.baseline.profile import Profile
 
 PANE: Final = 300.0
 """Seconds of a window in the tables of false alarms: 288 a day."""

@@ -19,9 +19,9 @@ from bench.statistics.shifts import all_shifts
 from bench.statistics.traffic import LIVE_BEGINS, PANE, Run, Traffic, kinds, wandering
 from modelmonitor.api.v1alpha1.metric_options import DriftOptions
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.drift import column_evidence
-from modelmonitor.core.drift_plan import plan_of
-from modelmonitor.core.verdict import Level
+from modelmonitor.core.drift.detection import column_evidence
+from modelmonitor.core.drift.drift_plan import plan_of
+from modelmonitor.core.judging.verdict import Level
 
 LAWS = [*plain_laws()[:3], *plain_laws()[20:23]]
 """One of each shape, and categories."""

@@ -11,9 +11,9 @@ from pyarrow import parquet
 
 from modelmonitor.cli.app import run
 from modelmonitor.cli.performance_view import performance_facts
-from modelmonitor.core.performance_builder import build_performance
-from modelmonitor.core.performance_profile import Dependence
-from modelmonitor.core.profile import ColumnRole, OutputLocator, Profile, load_profile
+from modelmonitor.core.baseline.performance_builder import build_performance
+from modelmonitor.core.baseline.performance_profile import Dependence
+from modelmonitor.core.baseline.profile import ColumnRole, OutputLocator, Profile, load_profile
 from tests.cli.test_baseline import ended_well
 
 CLASSES = ("lily", "rose", "tulip")

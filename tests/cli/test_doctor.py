@@ -13,8 +13,8 @@ from modelmonitor.cli.app import run
 from modelmonitor.cli.doctor import parse_target, show
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.examination import Examination, examine
-from modelmonitor.core.preflight import Level
-from modelmonitor.core.workloads import Workload
+from modelmonitor.core.injection.preflight import Level
+from modelmonitor.core.injection.workloads import Workload
 from tests.cli.memory import MemoryCluster, Screen
 
 WORKLOADS = Path(__file__).parent / "workloads"

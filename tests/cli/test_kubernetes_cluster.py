@@ -9,8 +9,8 @@ from modelmonitor.cli.cluster import DEPLOYMENTS, NAMESPACES, SERVICES, ObjectKi
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.examination import examine
 from modelmonitor.cli.kubernetes_cluster import KubernetesCluster
-from modelmonitor.core.preflight import Level
-from modelmonitor.core.workloads import Workload
+from modelmonitor.core.injection.preflight import Level
+from modelmonitor.core.injection.workloads import Workload
 from tests.cluster.fixtures import ApiServer
 
 pytestmark = pytest.mark.api

@@ -8,8 +8,8 @@ import pytest
 
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.serving_sample import SampleReport, check_sample, read_sample
-from modelmonitor.core.profile import ColumnRole, OutputLocator, Profile
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.profile import ColumnRole, OutputLocator, Profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
 
 PATH = "/v2/models/flights/infer"
 TEMPERATURES = [20.0 + number % 30 for number in range(2000)]

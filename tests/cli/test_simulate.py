@@ -27,9 +27,9 @@ from modelmonitor.cli.simulate import (
 )
 from modelmonitor.cli.simulate_plot import MOST_POINTS, thinned
 from modelmonitor.cli.simulate_sheets import expectations
-from modelmonitor.core.profile import ColumnRole, ExpectedAlarms, canonical
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
-from modelmonitor.core.track import Phase, Track
+from modelmonitor.core.baseline.profile import ColumnRole, ExpectedAlarms, canonical
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.replay.track import Phase, Track
 
 BEGIN: Final = 1_767_225_600
 """2026-01-01T00:00:00Z."""

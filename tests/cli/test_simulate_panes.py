@@ -7,8 +7,8 @@ import pytest
 
 from modelmonitor.cli.simulate_panes import PaneMaker
 from modelmonitor.cli.simulate_rows import Batch
-from modelmonitor.core.profile import ColumnRole, Profile
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.profile import ColumnRole, Profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import EPOCH, INTERVAL, drift, spec_of
 from tests.core.observing import configuration_of, observed

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import msgspec
 
-from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole, OutputLocator
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,

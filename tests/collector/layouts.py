@@ -12,7 +12,7 @@ from modelmonitor.collector.protocols.base import Call, Rows, Schema, columns_of
 from modelmonitor.collector.protocols.grpc_messages import messages
 from modelmonitor.collector.protocols.recognition import AUTO, recognise, target_of
 from modelmonitor.collector.protocols.registry import decoders
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 
 JSON_TYPE: Final = {b"content-type": b"application/json"}
 GRPC_TYPE: Final = {b"content-type": b"application/grpc+proto"}

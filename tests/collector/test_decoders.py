@@ -28,7 +28,7 @@ from modelmonitor.collector.protocols.generic import GenericDecoder
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
 from modelmonitor.collector.protocols.recognition import AUTO, JSON, OPEN_INFERENCE, target_of
 from modelmonitor.collector.protocols.registry import decoders
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Undecodable
 from tests.collector.harness import categorical, configuration_for, label, numeric, score

@@ -10,7 +10,7 @@ from modelmonitor.collector.observer.bodies import Body
 from modelmonitor.collector.observer.decoding import Decoded, Interpreter
 from modelmonitor.collector.protocols.base import Generation, Rows, Schema, UndecodableError
 from modelmonitor.collector.protocols.events import Event, read_events, time_of
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Undecodable
 from tests.collector.harness import configuration_for, numeric

@@ -8,7 +8,7 @@ import pytest
 
 from modelmonitor.collector.protocols.base import Call, Schema, UndecodableError
 from modelmonitor.collector.protocols.grpc_messages import messages
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 from tests.collector.layouts import (
     GRPC_PATH,

@@ -15,8 +15,8 @@ from modelmonitor.collector.observer.derived import MOST_PAYLOADS
 from modelmonitor.collector.observer.tally import Tally
 from modelmonitor.collector.protocols.base import Call, Inputs, Rows
 from modelmonitor.collector.protocols.grpc_messages import messages
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.profile import ColumnKind, ColumnRole, DerivedFrom
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole, DerivedFrom
+from modelmonitor.core.counting.derivation import Derivation
 from modelmonitor.core.wire.configuration import ColumnConfiguration
 from tests.collector.harness import configuration_for
 from tests.collector.layouts import (

@@ -12,7 +12,7 @@ from modelmonitor.collector.handover import (
     encode_record,
     encode_statistics,
 )
-from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole, OutputLocator
 from modelmonitor.core.wire import configuration as wire_configuration
 from modelmonitor.core.wire import pane as wire_pane
 from modelmonitor.core.wire import tokens

@@ -8,10 +8,10 @@ import pytest
 from modelmonitor.collector.observer.decoding import Interpreter
 from modelmonitor.collector.observer.tally import Tally
 from modelmonitor.collector.protocols.base import Inputs, Rows
-from modelmonitor.core.moment_views import MomentView, Projection
-from modelmonitor.core.moments import unpacked
-from modelmonitor.core.profile import ColumnKind, ColumnRole
-from modelmonitor.core.soundness import is_sound
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
+from modelmonitor.core.counting.moment_views import MomentView, Projection
+from modelmonitor.core.counting.moments import unpacked
+from modelmonitor.core.pane.soundness import is_sound
 from modelmonitor.core.wire.configuration import ColumnConfiguration
 from modelmonitor.core.wire.pane import MomentCounts
 from tests.collector.harness import configuration_for, numeric

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import pytest
 
-from modelmonitor.core.novel import hashed
+from modelmonitor.core.counting.novel import hashed
 from modelmonitor.core.wire.configuration import configuration_digest
 from modelmonitor.core.wire.pane import ColumnCounts, Pane
 from modelmonitor.core.wire.tokens import Scope

@@ -30,7 +30,7 @@ from modelmonitor.collector.protocols.generic import GenericDecoder
 from modelmonitor.collector.protocols.kserve_v1 import KServeV1Decoder
 from modelmonitor.collector.protocols.mlflow import MLflowDecoder
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
-from modelmonitor.core.profile import ColumnKind, ColumnRole, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole, OutputLocator
 from modelmonitor.core.statistics.distinct import FINE, estimate, merged, relative_error
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,

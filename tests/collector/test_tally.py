@@ -15,7 +15,7 @@ from modelmonitor.collector.observer.rows import FLUSH_ROWS
 from modelmonitor.collector.observer.tally import MOST_CODES, MOST_TOKENS, Tally
 from modelmonitor.collector.protocols.base import Generation, Inputs, Rows
 from modelmonitor.collector.protocols.recognition import Confidence, Recognition
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts, GenerationCounts
 from tests.collector.harness import categorical, configuration_for, numeric, score

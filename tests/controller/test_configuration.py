@@ -11,10 +11,10 @@ from modelmonitor.controller.reconcile.baseline import (
     configuration_for,
     missing_columns,
 )
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.profile import DerivedFrom, digest
-from modelmonitor.core.profile_additions import with_derived, with_moments
-from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.baseline.profile import DerivedFrom, digest
+from modelmonitor.core.baseline.profile_additions import with_derived, with_moments
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.derivation import Derivation
 from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths, RowChecks
 from tests.core.monitoring import drift, spec_of
 

@@ -12,8 +12,8 @@ import pytest
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS
 from modelmonitor.controller.reconcile import monitors
 from modelmonitor.controller.runtime import scheduler
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
 from tests.controller.memory import Killer
 from tests.controller.virtual import BEGIN, run
 from tests.controller.world import NAMESPACE, Process, Traffic, World, spec

@@ -11,9 +11,9 @@ import pytest
 
 from modelmonitor.controller.reconcile import monitors
 from modelmonitor.controller.runtime import scheduler
-from modelmonitor.core.columns import ColumnCells, RowCounter
-from modelmonitor.core.novel import naming_of
-from modelmonitor.core.profile import ColumnKind, Profile, canonical, load_profile
+from modelmonitor.core.baseline.profile import ColumnKind, Profile, canonical, load_profile
+from modelmonitor.core.counting.columns import ColumnCells, RowCounter
+from modelmonitor.core.counting.novel import naming_of
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts
 from tests.controller.memory import Killer

@@ -11,7 +11,7 @@ from modelmonitor.controller.gateways.api_server import (
     NETWORK_POLICIES,
 )
 from modelmonitor.controller.gateways.errors import AccessDeniedError
-from modelmonitor.core.profile import PROFILE_KEY
+from modelmonitor.core.baseline.profile import PROFILE_KEY
 from modelmonitor.core.settings import Settings
 from tests.controller.test_restarts import METRICS, PROFILE
 from tests.controller.virtual import run

@@ -4,8 +4,8 @@ import asyncio
 from typing import Any
 
 from modelmonitor.controller.gateways.api_server import MONITORS, PODS
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.times import format_time
-from modelmonitor.core.workloads import Workload
 from tests.controller.test_restarts import METRICS, PROFILE, weather
 from tests.controller.virtual import BEGIN, run
 from tests.controller.world import INTERVAL, NAMESPACE, Traffic, World, key, spec

@@ -6,7 +6,7 @@ import pytest
 
 from modelmonitor.controller.gateways.api_server import DEPLOYMENTS, MONITORS, PODS, SERVICES
 from modelmonitor.controller.gateways.errors import AccessDeniedError, TemporaryError
-from modelmonitor.core.restart import RESTART_MANAGER, RESTARTED_ANNOTATION
+from modelmonitor.core.injection.restart import RESTART_MANAGER, RESTARTED_ANNOTATION
 from modelmonitor.core.wire.configuration import ENV_MONITOR_UID
 from tests.controller.memory import Killer
 from tests.controller.test_injection import stuck_pod

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole, Profile
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, ColumnRole, Profile
 from modelmonitor.core.wire.pane import ColumnCounts
 from tests.controller.virtual import BEGIN, run
 from tests.controller.world import INTERVAL, Process, Traffic, World, spec

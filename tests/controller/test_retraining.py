@@ -5,8 +5,8 @@ from typing import Any
 
 from modelmonitor.controller.gateways.api_server import JOBS, MONITORS
 from modelmonitor.controller.gateways.errors import PermanentError, TemporaryError
-from modelmonitor.core.retraining import job_name
-from modelmonitor.core.retraining_job import EVIDENCE_ANNOTATION
+from modelmonitor.core.acting.retraining import job_name
+from modelmonitor.core.acting.retraining_job import EVIDENCE_ANNOTATION
 from tests.controller.virtual import run
 from tests.controller.world import NAMESPACE, RETRAINING, Process, Traffic, World, key, spec
 

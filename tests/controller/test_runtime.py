@@ -24,7 +24,7 @@ from modelmonitor.controller.runtime.metrics import (
 )
 from modelmonitor.controller.runtime.queue import BackOff, KeyedQueue
 from modelmonitor.controller.runtime.scheduler import Scheduler
-from modelmonitor.core.totals import TrafficTotals
+from modelmonitor.core.pane.totals import TrafficTotals
 from modelmonitor.probes import probe_app
 from tests.controller.memory import Cluster, Killer, MemoryApiServer
 from tests.controller.virtual import VirtualClock, VirtualLoop, run

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from modelmonitor.controller.reconcile.baseline import Loaded, configuration_for
-from modelmonitor.core.performance_builder import with_performance
-from modelmonitor.core.profile import ColumnRole, digest
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.performance_builder import with_performance
+from modelmonitor.core.baseline.profile import ColumnRole, digest
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
 from modelmonitor.core.wire.configuration import ScoreConfiguration
 from tests.core.monitoring import drift, spec_of
 

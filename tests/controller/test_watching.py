@@ -8,7 +8,7 @@ import pytest
 
 from modelmonitor.api.v1alpha1.monitor import GROUP, MONITOR_LABEL
 from modelmonitor.controller.handlers.watching import EndlessBackOff, WatchThread, watching_settings
-from modelmonitor.core.retraining_job import RETRAINS_LABEL
+from modelmonitor.core.acting.retraining_job import RETRAINS_LABEL
 from tests.cluster.mmcluster.kubectl import Kubectl
 from tests.controller.room import Body, model_container
 from tests.controller.world import spec

@@ -6,8 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from modelmonitor.core.capture import has_collector
-from modelmonitor.core.restart import RESTART_MANAGER, RESTARTED_ANNOTATION
+from modelmonitor.core.injection.capture import has_collector
+from modelmonitor.core.injection.restart import RESTART_MANAGER, RESTARTED_ANNOTATION
 from modelmonitor.core.times import format_time
 from modelmonitor.core.wire.configuration import CONTAINER_NAME
 from tests.controller.room import Body, Room, condition, has

@@ -24,7 +24,7 @@ from modelmonitor.controller.gateways.api_server import (
 from modelmonitor.controller.gateways.keys import hash_key
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.runtime.metrics import WorkMetrics
-from modelmonitor.core.profile import PROFILE_KEY, Profile, canonical
+from modelmonitor.core.baseline.profile import PROFILE_KEY, Profile, canonical
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.times import format_time
 from modelmonitor.core.wire.configuration import CONTAINER_NAME

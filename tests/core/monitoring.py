@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.evaluation import Evaluation, evaluate
-from modelmonitor.core.evidence import Evidence
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.verdict import Verdict
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.counting.columns import ColumnCounter
+from modelmonitor.core.drift.evidence import Evidence
+from modelmonitor.core.judging.evaluation import Evaluation, evaluate
+from modelmonitor.core.judging.verdict import Verdict
+from modelmonitor.core.judging.windows import Tick
 from modelmonitor.core.wire.pane import ColumnCounts, LatencyCounts, Pane, RequestCounts
 
 EPOCH: Final = 1_700_000_040.0

@@ -8,8 +8,8 @@ import numpy as np
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.collector.observer.rows import RowBuffer
 from modelmonitor.collector.protocols.base import Inputs, Rows
-from modelmonitor.core.asked import checks_for, marks_for
-from modelmonitor.core.profile import ColumnRole, Profile, digest
+from modelmonitor.core.baseline.profile import ColumnRole, Profile, digest
+from modelmonitor.core.judging.asked import checks_for, marks_for
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import INTERVAL, pane, requests

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import Severity
-from modelmonitor.core.alert import ALERTING, AlertRecord, Change, advance, change
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.acting.alert import ALERTING, AlertRecord, Change, advance, change
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 
 INTERVAL = 60.0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from modelmonitor.api.v1alpha1.status import BreakerState, InjectionStatus
-from modelmonitor.core.breaker import (
+from modelmonitor.core.injection.breaker import (
     CLOCK_DIFFERENCE,
     FIRST_RETRY,
     FORGET_AFTER,
@@ -20,11 +20,11 @@ from modelmonitor.core.breaker import (
     injecting_since,
     is_paused,
 )
-from modelmonitor.core.crashes import RestartLog
-from modelmonitor.core.pods import CollectorView, PodView
-from modelmonitor.core.refusals import CreateFailure
+from modelmonitor.core.injection.crashes import RestartLog
+from modelmonitor.core.injection.pods import CollectorView, PodView
+from modelmonitor.core.injection.refusals import CreateFailure
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import Workload
 
 START = parse_time("2026-01-31T12:00:00Z")
 IMAGE = "example.org/collector:1"

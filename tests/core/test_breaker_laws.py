@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmonitor.api.v1alpha1.status import BreakerState, InjectionStatus
-from modelmonitor.core.breaker import FIRST_RETRY, LONGEST_RETRY, is_paused
-from modelmonitor.core.pods import PodView
-from modelmonitor.core.refusals import CreateFailure
+from modelmonitor.core.injection.breaker import FIRST_RETRY, LONGEST_RETRY, is_paused
+from modelmonitor.core.injection.pods import PodView
+from modelmonitor.core.injection.refusals import CreateFailure
 from modelmonitor.core.times import parse_time
 from tests.core.monitoring import steady
 from tests.core.test_breaker import LIMIT_RANGE, START, Story, pod, serving, stuck

@@ -2,7 +2,7 @@
 
 import pytest
 
-from modelmonitor.core.codes import HTTP_OF_GRPC, by_class, code_class, http_code, is_error
+from modelmonitor.core.judging.codes import HTTP_OF_GRPC, by_class, code_class, http_code, is_error
 
 
 @pytest.mark.parametrize(

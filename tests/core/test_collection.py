@@ -3,9 +3,9 @@
 from typing import Any
 
 from modelmonitor.api.v1alpha1.status import CollectionStatus
-from modelmonitor.core.collection import collection_status
-from modelmonitor.core.totals import Recognised
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.injection.collection import collection_status
+from modelmonitor.core.judging.windows import Tick
+from modelmonitor.core.pane.totals import Recognised
 from tests.core.monitoring import pane, requests, tick
 
 PORTS = ["http", "grpc"]

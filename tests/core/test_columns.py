@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from modelmonitor.core.columns import (
+from modelmonitor.core.baseline.profile import ColumnKind
+from modelmonitor.core.counting.columns import (
     MOST_VALUES,
     ColumnCells,
     ColumnCounter,
@@ -21,9 +22,8 @@ from modelmonitor.core.columns import (
     category_text,
     count_cells,
 )
-from modelmonitor.core.novel import hashed
-from modelmonitor.core.numeric import SKETCH_K
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.counting.novel import hashed
+from modelmonitor.core.counting.numeric import SKETCH_K
 from modelmonitor.core.statistics.distinct import estimate, merged
 from modelmonitor.core.wire.pane import ColumnCounts
 

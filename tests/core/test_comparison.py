@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from modelmonitor.api.v1alpha1.metric_options import CompareAs, CompareTo, Comparison
-from modelmonitor.core.comparison import UNBOUNDED, Estimate, compared, exactly, worded
+from modelmonitor.core.judging.comparison import UNBOUNDED, Estimate, compared, exactly, worded
 
 Z = 1.959964
 

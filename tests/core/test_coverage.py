@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.status import BreakerState, InjectionStatus
-from modelmonitor.core.capture import CaptureObstacle, Obstacle
-from modelmonitor.core.coverage import Coverage, CoverageView, judge_coverage
-from modelmonitor.core.pods import CollectorView, PodView
+from modelmonitor.core.injection.capture import CaptureObstacle, Obstacle
+from modelmonitor.core.injection.coverage import Coverage, CoverageView, judge_coverage
+from modelmonitor.core.injection.pods import CollectorView, PodView
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.times import format_time, parse_time
-from modelmonitor.core.workloads import Workload
 
 CREATED = parse_time("2026-01-31T12:00:00Z")
 IMAGE = "example.org/collector:2"

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
 from modelmonitor.core.statistics.dependence import (
     WEEK,
     Blocks,

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from modelmonitor.api.v1alpha1.collection import Derivation as Declared
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.derived import MOST_PIXELS, UNREADABLE, derive
+from modelmonitor.core.counting.derivation import Derivation
+from modelmonitor.core.counting.derived import MOST_PIXELS, UNREADABLE, derive
 
 WIDTH, HEIGHT = 40, 30
 

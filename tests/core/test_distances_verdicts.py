@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from modelmonitor.api.v1alpha1.metric_options import DistanceStatistic
-from modelmonitor.core.distances import OF_CELLS, OF_ORDER, OF_SCALE
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import Clocked, build_profile
-from modelmonitor.core.verdict import Outcome, Verdict
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import Clocked, build_profile
+from modelmonitor.core.judging.distances import OF_CELLS, OF_ORDER, OF_SCALE
+from modelmonitor.core.judging.verdict import Outcome, Verdict
 from tests.core.monitoring import EPOCH, INTERVAL, judge, rows_pane, spec_of, tick
 
 DAY: Final = 86_400.0

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
-from modelmonitor.core.evaluation import Evaluation, lookback
-from modelmonitor.core.evidence import Evidence
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Level, Outcome, Verdict
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.drift.evidence import Evidence
+from modelmonitor.core.judging.evaluation import Evaluation, lookback
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
+from modelmonitor.core.judging.windows import Tick
 from tests.core.monitoring import drift, rows_pane, run, spec_of, tick
 
 ROWS = 20_000

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelmonitor.core.drift_bank import Bank
-from modelmonitor.core.drift_counts import Seen
-from modelmonitor.core.drift_plan import DriftPlan, plan_of
-from modelmonitor.core.drift_state import DriftState, Kept, begin, evidence_of, step, to_bytes
-from modelmonitor.core.profile import ColumnProfile, Envelope, Profile
-from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.baseline.profile import ColumnProfile, Envelope, Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.drift.drift_bank import Bank
+from modelmonitor.core.drift.drift_counts import Seen
+from modelmonitor.core.drift.drift_plan import DriftPlan, plan_of
+from modelmonitor.core.drift.drift_state import DriftState, Kept, begin, evidence_of, step, to_bytes
+from modelmonitor.core.judging.verdict import Level
 from modelmonitor.core.statistics.shares import Floats
-from modelmonitor.core.verdict import Level
 from tests.core.monitoring import drift, spec_of
 
 STREAMS = 200

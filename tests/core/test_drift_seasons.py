@@ -7,11 +7,11 @@ import pytest
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
-from modelmonitor.core.drift_plan import plan_of
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.seasons import Basis
-from modelmonitor.core.verdict import Outcome
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.baseline.seasons import Basis
+from modelmonitor.core.drift.drift_plan import plan_of
+from modelmonitor.core.judging.verdict import Outcome
 from tests.core.monitoring import drift, rows_pane, spec_of, tick
 from tests.core.test_drift import Monitor
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelmonitor.core.evaluation import evaluate
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Outcome
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.evaluation import evaluate
+from modelmonitor.core.judging.verdict import Outcome
 from tests.core.monitoring import (
     Table,
     drift,

@@ -8,7 +8,7 @@ import pytest
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.api.v1alpha1.spec import DriftBudget
-from modelmonitor.core.evidence import Evidence, MetricEvidence, evidence_key, pack, unpack
+from modelmonitor.core.drift.evidence import Evidence, MetricEvidence, evidence_key, pack, unpack
 from tests.core.monitoring import drift, spec_of
 
 METRIC = spec_of(drift()).metrics[0]

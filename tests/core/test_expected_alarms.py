@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelmonitor.core.expected_alarms import expected_alarms, interval_of
-from modelmonitor.core.profile import ExpectedAlarms
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
-from modelmonitor.core.profile_columns import ColumnRole
-from modelmonitor.core.seasons import hours_of_week
+from modelmonitor.core.baseline.expected_alarms import expected_alarms, interval_of
+from modelmonitor.core.baseline.profile import ExpectedAlarms
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.profile_columns import ColumnRole
+from modelmonitor.core.baseline.seasons import hours_of_week
 from tests.core.monitoring import Table
 
 Floats = NDArray[np.float64]

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Outcome
-from modelmonitor.core.windows import COVERAGE_FLOOR, Tick, covered_share, in_percent
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.verdict import Outcome
+from modelmonitor.core.judging.windows import COVERAGE_FLOOR, Tick, covered_share, in_percent
 from modelmonitor.core.wire.pane import Undecodable
 from tests.core.monitoring import drift, latencies, pane, requests, rows_pane, run, spec_of, tick
 from tests.core.test_evaluation import ROW_METRICS, rows

@@ -5,7 +5,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.history import (
+from modelmonitor.core.baseline.profile import (
+    ColumnKind,
+    ColumnProfile,
+    ColumnRole,
+    Profile,
+    digest,
+)
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.windows import Tick
+from modelmonitor.core.pane.history import (
     HOUR,
     MOST_CELLS,
     MOST_ORIGINS,
@@ -20,9 +29,6 @@ from modelmonitor.core.history import (
     with_tick,
     without,
 )
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole, Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.windows import Tick
 from modelmonitor.core.wire.pane import ColumnCounts, Pane
 from tests.core.monitoring import requests, rows_pane, steady
 

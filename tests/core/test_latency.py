@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.latency import (
+from modelmonitor.core.counting.latency import (
     LatencyCounter,
     bucket_index,
     bucket_upper,

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.learned import LearnedBaseline
-from modelmonitor.core.columns import count_cells
-from modelmonitor.core.history import MOST_CELLS, ColumnHour, Hour, Origin
-from modelmonitor.core.learning import (
+from modelmonitor.core.baseline.learning import (
     EDGES,
     MOST_CATEGORIES,
     ROUNDS,
@@ -21,7 +19,9 @@ from modelmonitor.core.learning import (
     schema_of,
     settled,
 )
-from modelmonitor.core.profile import MAX_CUTS, ColumnProfile, ColumnRole, Profile, digest
+from modelmonitor.core.baseline.profile import MAX_CUTS, ColumnProfile, ColumnRole, Profile, digest
+from modelmonitor.core.counting.columns import count_cells
+from modelmonitor.core.pane.history import MOST_CELLS, ColumnHour, Hour, Origin
 from tests.core.monitoring import steady
 
 Floats = NDArray[np.float64]

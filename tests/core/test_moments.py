@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelmonitor.core.moment_views import MomentView, Projection
-from modelmonitor.core.moments import (
+from modelmonitor.core.baseline.moments_builder import MomentDataError, columns_view, embedding_view
+from modelmonitor.core.counting.moment_views import MomentView, Projection
+from modelmonitor.core.counting.moments import (
     LARGEST,
     MomentCounter,
     MomentProfile,
@@ -20,7 +21,6 @@ from modelmonitor.core.moments import (
     sum_moments,
     unpacked,
 )
-from modelmonitor.core.moments_builder import MomentDataError, columns_view, embedding_view
 from modelmonitor.core.statistics.joint import (
     correlation_change,
     correlations,

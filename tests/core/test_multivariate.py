@@ -6,11 +6,11 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelmonitor.core.moments import MomentCounter, MomentProfile
-from modelmonitor.core.moments_builder import columns_view, embedding_view
-from modelmonitor.core.profile import Profile, canonical, digest, load_profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.moments_builder import columns_view, embedding_view
+from modelmonitor.core.baseline.profile import Profile, canonical, digest, load_profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.moments import MomentCounter, MomentProfile
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import counts_of, judge, pane, requests, spec_of, tick
 

@@ -4,8 +4,12 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.capture import Obstacle, PortLocation
-from modelmonitor.core.network_policies import NetworkPolicy, network_obstacle, parse_network_policy
+from modelmonitor.core.injection.capture import Obstacle, PortLocation
+from modelmonitor.core.injection.network_policies import (
+    NetworkPolicy,
+    network_obstacle,
+    parse_network_policy,
+)
 
 LABELS = {"app": "web", "tier": "models"}
 HTTP = PortLocation("http", 0, 0, number=8080, captured=24180)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.novel import (
+from modelmonitor.core.counting.novel import (
     MAX_NOVEL_NAME,
     NovelTable,
     hashed,

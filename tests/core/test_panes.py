@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.panes import (
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, ColumnRole
+from modelmonitor.core.pane.panes import (
     MOST_NOVEL,
     NOTHING,
     ColumnTotals,
@@ -21,8 +22,7 @@ from modelmonitor.core.panes import (
     traffic_of,
     without_details,
 )
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole
-from modelmonitor.core.soundness import is_sound
+from modelmonitor.core.pane.soundness import is_sound
 from modelmonitor.core.wire.pane import (
     ColumnCounts,
     DistinctCounts,

@@ -10,12 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
-from modelmonitor.core.performance_builder import with_performance
-from modelmonitor.core.performance_scores import score_configuration
-from modelmonitor.core.profile import ColumnRole, Profile, canonical, load_profile
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
-from modelmonitor.core.scores import ScoreCounter
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.performance_builder import with_performance
+from modelmonitor.core.baseline.profile import ColumnRole, Profile, canonical, load_profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.counting.scores import ScoreCounter
+from modelmonitor.core.judging.performance_scores import score_configuration
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import judge, rows_pane, spec_of, tick
 

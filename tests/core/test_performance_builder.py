@@ -6,21 +6,21 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelmonitor.core.performance_builder import (
+from modelmonitor.core.baseline.performance_builder import (
     PerformanceDataError,
     ScoreColumn,
     build_performance,
     with_performance,
 )
-from modelmonitor.core.performance_profile import MAX_CLASSES
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.performance_profile import MAX_CLASSES
+from modelmonitor.core.baseline.profile import (
     ColumnRole,
     InvalidProfileError,
     Profile,
     canonical,
     load_profile,
 )
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
 
 SCORES = np.array([0.1, 0.2, 0.4, 0.6, 0.8, 0.9] * 50)
 LABELS = ["no", "no", "yes", "no", "yes", "yes"] * 50

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.capture import Capture, Obstacle, WantedPort
-from modelmonitor.core.pods import PodView, pod_view
+from modelmonitor.core.injection.capture import Capture, Obstacle, WantedPort
+from modelmonitor.core.injection.pods import PodView, pod_view
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import Workload
 
 IMAGE = "example.org/collector:1"
 HTTP = Capture((WantedPort("http"),))

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.collection import Quantities, Source, TakeoverType
-from modelmonitor.core.capture import Capture, WantedPort
-from modelmonitor.core.network_policies import NetworkPolicy, parse_network_policy
-from modelmonitor.core.preflight import Candidate, Finding, Level, Surroundings, preflight
-from modelmonitor.core.takeover import Knob
+from modelmonitor.core.injection.capture import Capture, WantedPort
+from modelmonitor.core.injection.network_policies import NetworkPolicy, parse_network_policy
+from modelmonitor.core.injection.preflight import Candidate, Finding, Level, Surroundings, preflight
+from modelmonitor.core.injection.takeover import Knob
 
 LABELS = {"app": "model"}
 HTTP = WantedPort("http")

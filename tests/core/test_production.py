@@ -4,10 +4,10 @@ import pytest
 
 from modelmonitor.api.v1alpha1.baseline import Baseline, ProductionBaseline
 from modelmonitor.api.v1alpha1.conditions import BaselineReason, VerdictReason
-from modelmonitor.core.comparator import Comparator, Made, Progress, Standing, standing
-from modelmonitor.core.history import HOUR, Recording, begin
-from modelmonitor.core.production import DAY, Pending, Period, Unrecorded, period_of
-from modelmonitor.core.profile import Profile
+from modelmonitor.core.baseline.comparator import Comparator, Made, Progress, Standing, standing
+from modelmonitor.core.baseline.production import DAY, Pending, Period, Unrecorded, period_of
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.pane.history import HOUR, Recording, begin
 from modelmonitor.core.times import format_time, parse_time
 
 BEGAN = parse_time("2026-03-02T07:00:00Z")

@@ -5,17 +5,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelmonitor.core.column_builder import BaselineDataError
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.column_builder import BaselineDataError
+from modelmonitor.core.baseline.profile import (
     ColumnKind,
     ColumnRole,
     DerivedFrom,
     canonical,
     load_profile,
 )
-from modelmonitor.core.profile_additions import with_derived, with_moments
-from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.baseline.profile_additions import with_derived, with_moments
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.derivation import Derivation
 
 ROWS = 2000
 DRAW = np.random.default_rng(1)

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.profile import (
     ColumnKind,
     ColumnProfile,
     ColumnRole,
@@ -21,13 +20,14 @@ from modelmonitor.core.profile import (
     digest,
     load_profile,
 )
-from modelmonitor.core.profile_builder import (
+from modelmonitor.core.baseline.profile_builder import (
     CATEGORY_LIMIT,
     EDGES,
     BaselineDataError,
     OutputColumn,
     build_profile,
 )
+from modelmonitor.core.counting.columns import ColumnCounter
 from tests.core.monitoring import Table, steady
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from modelmonitor.core.profile_hours import (
+from modelmonitor.core.baseline.profile_hours import (
     FORMAT,
     HOURS_OF_WEEK,
     MOST_CELLS,

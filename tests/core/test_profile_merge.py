@@ -5,14 +5,20 @@ import numpy as np
 import pytest
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
-from modelmonitor.core.column_builder import CountedColumn
-from modelmonitor.core.columns import cells_of
-from modelmonitor.core.profile import ColumnProfile, HourCells, Profile, canonical, load_profile
-from modelmonitor.core.profile_builder import Clocked, build_profile
-from modelmonitor.core.profile_hours import HOURS_OF_WEEK, pack_hours, unpack_hours
-from modelmonitor.core.profile_merge import UnmergeableError, merge_profiles
-from modelmonitor.core.profile_seasons import clock_of, timed, with_hours
-from modelmonitor.core.seasons import hours_of_week
+from modelmonitor.core.baseline.column_builder import CountedColumn
+from modelmonitor.core.baseline.profile import (
+    ColumnProfile,
+    HourCells,
+    Profile,
+    canonical,
+    load_profile,
+)
+from modelmonitor.core.baseline.profile_builder import Clocked, build_profile
+from modelmonitor.core.baseline.profile_hours import HOURS_OF_WEEK, pack_hours, unpack_hours
+from modelmonitor.core.baseline.profile_merge import UnmergeableError, merge_profiles
+from modelmonitor.core.baseline.profile_seasons import clock_of, timed, with_hours
+from modelmonitor.core.baseline.seasons import hours_of_week
+from modelmonitor.core.counting.columns import cells_of
 from modelmonitor.core.statistics.dependence import blocks_of
 
 MONDAY = 1_357_516_800.0

@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.profile import (
     MAX_PROFILE_BYTES,
     HourCells,
     InvalidProfileError,
@@ -14,10 +14,10 @@ from modelmonitor.core.profile import (
     canonical,
     load_profile,
 )
-from modelmonitor.core.profile_builder import Clocked, build_profile
-from modelmonitor.core.profile_hours import HOURS_OF_WEEK, unpack_hours
-from modelmonitor.core.profile_seasons import TimedColumn, with_hours
-from modelmonitor.core.seasons import Basis, comparator_of, hours_of_week
+from modelmonitor.core.baseline.profile_builder import Clocked, build_profile
+from modelmonitor.core.baseline.profile_hours import HOURS_OF_WEEK, unpack_hours
+from modelmonitor.core.baseline.profile_seasons import TimedColumn, with_hours
+from modelmonitor.core.baseline.seasons import Basis, comparator_of, hours_of_week
 
 Floats = NDArray[np.float64]
 

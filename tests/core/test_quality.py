@@ -6,9 +6,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from tests.core.monitoring import Table, judge, rows_pane, spec_of, tick
 
 ROWS = 4000

@@ -6,9 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from modelmonitor.core.asked import checks_for
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.profile import (
     ColumnKind,
     ColumnRole,
     DerivedFrom,
@@ -18,8 +16,10 @@ from modelmonitor.core.profile import (
     digest,
     load_profile,
 )
-from modelmonitor.core.profile_builder import OutputColumn, build_profile
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.profile_builder import OutputColumn, build_profile
+from modelmonitor.core.counting.derivation import Derivation
+from modelmonitor.core.judging.asked import checks_for
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from modelmonitor.core.wire.configuration import RowChecks
 from modelmonitor.core.wire.pane import NameCounts, Pane
 from tests.core.monitoring import drift, judge, pane, requests, run, spec_of, tick

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.soundness import is_sound
-from modelmonitor.core.verdict import Outcome
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.verdict import Outcome
+from modelmonitor.core.pane.soundness import is_sound
 from modelmonitor.core.wire.pane import (
     ROWS,
     ColumnCounts,

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from modelmonitor.core.quantities import parse_quantity
+from modelmonitor.core.injection.quantities import parse_quantity
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.conditions import BreakerReason
-from modelmonitor.core.refusals import CreateFailure, blame, create_failures
+from modelmonitor.core.injection.refusals import CreateFailure, blame, create_failures
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import Workload
 
 MODEL = Workload("Deployment", "model")
 

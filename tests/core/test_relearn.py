@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from modelmonitor.core.history import HOUR, Hour, begin, with_tick
-from modelmonitor.core.production import Period
-from modelmonitor.core.profile import Profile, canonical, digest, load_profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.relearn import relearned, rows_in
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.baseline.production import Period
+from modelmonitor.core.baseline.profile import Profile, canonical, digest, load_profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.baseline.relearn import relearned, rows_in
+from modelmonitor.core.judging.windows import Tick
+from modelmonitor.core.pane.history import HOUR, Hour, begin, with_tick
 from tests.core.monitoring import counts_of, rows_pane
 
 T0 = 1_700_002_800.0

@@ -5,12 +5,12 @@ import pytest
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
-from modelmonitor.core.history import HOUR, ColumnHour, Hour, Origin
-from modelmonitor.core.production import Period
-from modelmonitor.core.profile import Profile, canonical, digest, load_profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.relearn import relearned
-from modelmonitor.core.seasons import Basis, comparator_of, hours_of_week
+from modelmonitor.core.baseline.production import Period
+from modelmonitor.core.baseline.profile import Profile, canonical, digest, load_profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.baseline.relearn import relearned
+from modelmonitor.core.baseline.seasons import Basis, comparator_of, hours_of_week
+from modelmonitor.core.pane.history import HOUR, ColumnHour, Hour, Origin
 
 T0 = 1_700_438_400.0 // HOUR * HOUR
 SKELETON = build_profile({"x": np.random.default_rng(1).normal(size=4000)})

@@ -11,10 +11,11 @@ from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec, Severity
 from modelmonitor.controller.reconcile.baseline import Loaded
 from modelmonitor.controller.reconcile.judging import TickFacts, fresh, judge, take_in
 from modelmonitor.controller.reconcile.revision import RevisionChoice
-from modelmonitor.core.alert import AlertRecord
-from modelmonitor.core.profile import Profile, digest
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.replay import (
+from modelmonitor.core.acting.alert import AlertRecord
+from modelmonitor.core.baseline.profile import Profile, digest
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.judging.verdict import Verdict
+from modelmonitor.core.replay.playback import (
     MOST_TICKS,
     REVISION,
     History,
@@ -23,8 +24,7 @@ from modelmonitor.core.replay import (
     empty_pane,
     tellable,
 )
-from modelmonitor.core.track import Alarm, Phase, Track
-from modelmonitor.core.verdict import Verdict
+from modelmonitor.core.replay.track import Alarm, Phase, Track
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import EPOCH, INTERVAL, drift, rows_pane, spec_of
 

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from modelmonitor.core.drift_plan import REPLICAS
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.replicas import TURN, chosen, short_name
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.drift.drift_plan import REPLICAS
+from modelmonitor.core.drift.replicas import TURN, chosen, short_name
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 from tests.core.monitoring import Table, drift, rows_pane, spec_of, tick
 from tests.core.test_drift import Monitor
 

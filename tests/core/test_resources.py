@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.collection import Quantities
-from modelmonitor.core.resources import budget_problems, collector_resources
+from modelmonitor.core.injection.resources import budget_problems, collector_resources
 
 REQUESTS = Quantities(cpu="50m", memory="96Mi")
 LIMITS = Quantities(memory="256Mi")

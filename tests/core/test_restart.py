@@ -12,9 +12,9 @@ from modelmonitor.api.v1alpha1.status import (
     RestartPhase,
     RestartStatus,
 )
-from modelmonitor.core.capture import has_collector
-from modelmonitor.core.coverage import SETTLING, MissedPod
-from modelmonitor.core.restart import (
+from modelmonitor.core.injection.capture import has_collector
+from modelmonitor.core.injection.coverage import SETTLING, MissedPod
+from modelmonitor.core.injection.restart import (
     LONGEST_REQUEST,
     LONGEST_RESTART,
     RestartView,
@@ -27,8 +27,8 @@ from modelmonitor.core.restart import (
     trial_pod,
     without_target,
 )
+from modelmonitor.core.injection.workloads import Workload, workload_of
 from modelmonitor.core.times import format_time, parse_time
-from modelmonitor.core.workloads import Workload, workload_of
 
 NOW = parse_time("2026-01-31T12:00:00Z")
 OLD = MissedPod("web-1", CollectorsReason.AWAITING_RECREATION, "it is older")

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from modelmonitor.api.v1alpha1.conditions import RetrainingReason
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec, Severity
 from modelmonitor.api.v1alpha1.status import EpisodePhase, MetricState, RetrainingStatus
-from modelmonitor.core.alert import AlertRecord
-from modelmonitor.core.retraining import Decision, Facts, JobPhase, JobView, decide, job_name
+from modelmonitor.core.acting.alert import AlertRecord
+from modelmonitor.core.acting.retraining import Decision, Facts, JobPhase, JobView, decide, job_name
 
 UID = "6d3f5f0a-0000-4000-8000-000000000001"
 NOW = 1_800_000_000.0

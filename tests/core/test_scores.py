@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from modelmonitor.core.performance_builder import ScoreColumn, build_performance
-from modelmonitor.core.performance_scores import (
+from modelmonitor.core.baseline.performance_builder import ScoreColumn, build_performance
+from modelmonitor.core.counting.scores import ScoreCounter
+from modelmonitor.core.judging.performance_scores import (
     confidence_of,
     score_configuration,
     sum_scores,
     sure_rows,
     totals_of,
 )
-from modelmonitor.core.scores import ScoreCounter
-from modelmonitor.core.soundness import is_sound
+from modelmonitor.core.pane.soundness import is_sound
 from modelmonitor.core.wire.configuration import ScoreConfiguration, ScoredClass
 from modelmonitor.core.wire.pane import ClassScores, Pane, ScoreCounts, decode_pane, encode
 from tests.core.monitoring import pane, steady

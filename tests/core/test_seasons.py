@@ -8,9 +8,15 @@ import pytest
 from numpy.typing import NDArray
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, ColumnRole, HourCells, Profile
-from modelmonitor.core.profile_hours import HOURS_OF_WEEK, pack_hours
-from modelmonitor.core.seasons import Basis, Comparator, comparator_of, holds, hour_of_week
+from modelmonitor.core.baseline.profile import (
+    ColumnKind,
+    ColumnProfile,
+    ColumnRole,
+    HourCells,
+    Profile,
+)
+from modelmonitor.core.baseline.profile_hours import HOURS_OF_WEEK, pack_hours
+from modelmonitor.core.baseline.seasons import Basis, Comparator, comparator_of, holds, hour_of_week
 from modelmonitor.core.statistics.shares import dkw_radius
 
 Floats = NDArray[np.float64]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
 from modelmonitor.core.statistics.shares import dkw_radius, shares, wilson
 from tests.core.monitoring import steady
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.verdict import Level, Outcome
-from modelmonitor.core.windows import COVERAGE_FLOOR
+from modelmonitor.core.judging.verdict import Level, Outcome
+from modelmonitor.core.judging.windows import COVERAGE_FLOOR
 from tests.core.monitoring import judge, latencies, pane, requests, spec_of, tick
 
 RATE = {"type": "RequestRate", "threshold": {"operator": "LessThan", "critical": "1"}}

@@ -10,13 +10,13 @@ import pytest
 from scipy import stats
 
 from modelmonitor.api.v1alpha1.metric_options import StatisticOf, StatisticOptions
-from modelmonitor.core.columns import ColumnCells, RowCounter
-from modelmonitor.core.comparison import Estimate
-from modelmonitor.core.panes import columns_of
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
-from modelmonitor.core.profile_builder import build_profile
-from modelmonitor.core.statistic_estimates import STATISTICS, of_baseline, of_window
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.baseline.profile_builder import build_profile
+from modelmonitor.core.counting.columns import ColumnCells, RowCounter
+from modelmonitor.core.judging.comparison import Estimate
+from modelmonitor.core.judging.statistic_estimates import STATISTICS, of_baseline, of_window
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
+from modelmonitor.core.pane.panes import columns_of
 from tests.core.monitoring import judge, pane, spec_of, tick
 from tests.core.observing import observed
 

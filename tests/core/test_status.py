@@ -13,8 +13,8 @@ from modelmonitor.api.v1alpha1.status import (
     MetricState,
     ModelMonitorStatus,
 )
-from modelmonitor.core.alert import AlertRecord
-from modelmonitor.core.status import (
+from modelmonitor.core.acting.alert import AlertRecord
+from modelmonitor.core.acting.status import (
     ConditionDraft,
     JudgedMetric,
     Observations,
@@ -22,7 +22,7 @@ from modelmonitor.core.status import (
     format_value,
     same_meaning,
 )
-from modelmonitor.core.verdict import Level, Outcome, Verdict
+from modelmonitor.core.judging.verdict import Level, Outcome, Verdict
 
 NOW = 1_800_000_000.0
 READY = ConditionDraft(

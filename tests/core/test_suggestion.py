@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 
 from modelmonitor.api.v1alpha1.spec import DriftBudget, Severity
-from modelmonitor.core.alert import Timing
-from modelmonitor.core.replay import History
-from modelmonitor.core.suggestion import (
+from modelmonitor.core.acting.alert import Timing
+from modelmonitor.core.replay.playback import History
+from modelmonitor.core.replay.suggestion import (
     MONTH,
     Span,
     Suggestion,
@@ -23,7 +23,7 @@ from modelmonitor.core.suggestion import (
     uses,
     usual_seconds,
 )
-from modelmonitor.core.track import Alarm, Phase, Track
+from modelmonitor.core.replay.track import Alarm, Phase, Track
 from tests.core.monitoring import drift, spec_of, steady
 
 HOUR: Final = 3600.0

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.takeover import (
+from modelmonitor.core.injection.takeover import (
     Edit,
     Knob,
     TakeoverImpossibleError,

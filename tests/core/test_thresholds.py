@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from modelmonitor.api.v1alpha1.thresholds import Threshold
-from modelmonitor.core.thresholds import Comparison, compare, compare_interval, describe
-from modelmonitor.core.verdict import Level
+from modelmonitor.core.judging.thresholds import Comparison, compare, compare_interval, describe
+from modelmonitor.core.judging.verdict import Level
 from tests.core.monitoring import steady
 
 SAFE = Comparison(None, recovered=True)

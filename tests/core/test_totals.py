@@ -1,6 +1,6 @@
 """Totals are exact; what a port's traffic was taken for follows the traffic and stays small."""
 
-from modelmonitor.core.totals import MAX_PROTOCOLS, RECENT, Recognised, TrafficTotals
+from modelmonitor.core.pane.totals import MAX_PROTOCOLS, RECENT, Recognised, TrafficTotals
 from tests.core.monitoring import pane, requests
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from modelmonitor.core.evaluation import lookback
-from modelmonitor.core.verdict import Outcome
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.judging.evaluation import lookback
+from modelmonitor.core.judging.verdict import Outcome
+from modelmonitor.core.judging.windows import Tick
 from tests.core.monitoring import drift, judge, pane, requests, spec_of, tick
 
 

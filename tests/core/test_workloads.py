@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.spec import TargetRef
-from modelmonitor.core.workloads import (
+from modelmonitor.core.injection.workloads import (
     Workload,
     precedence,
     replica_set_of,

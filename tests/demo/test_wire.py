@@ -6,8 +6,8 @@ from demo.flights.columns import INPUTS, LATE_CLASS, PREDICTION, SCORE
 from demo.flights.replay import request_body
 from modelmonitor.collector.protocols.base import Call, Rows, Schema
 from modelmonitor.collector.protocols.openinference import OpenInferenceDecoder
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.profile import ColumnKind, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnKind, OutputLocator
+from modelmonitor.core.counting.columns import ColumnCounter
 
 SCHEMA = Schema(
     inputs=INPUTS,

@@ -11,8 +11,8 @@ from demo.story.images import Images
 from demo.story.install import Installation
 from demo.story.kubectl import Kubectl
 from demo.story.platforms import Local
-from modelmonitor.core.profile import PROFILE_KEY, canonical
-from modelmonitor.core.profile_builder import build_profile
+from modelmonitor.core.baseline.profile import PROFILE_KEY, canonical
+from modelmonitor.core.baseline.profile_builder import build_profile
 from tests.e2e.kit import INJECTION_LABEL, Kube, Room
 from tests.e2e.release import Release
 

@@ -27,7 +27,7 @@ from modelmonitor.collector.observer.totals import Totals
 from modelmonitor.collector.protocols.base import UndecodableError
 from modelmonitor.collector.protocols.recognition import JSON
 from modelmonitor.collector.protocols.registry import PROTOCOLS
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from modelmonitor.core.capture import Capture, WantedPort
-from modelmonitor.core.workloads import workload_of
+from modelmonitor.core.injection.capture import Capture, WantedPort
+from modelmonitor.core.injection.workloads import workload_of
 from modelmonitor.injector.plan import InjectionPlan
 from modelmonitor.injector.sidecar import CollectorImage
 

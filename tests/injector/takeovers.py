@@ -1,8 +1,8 @@
 """What monitors may want of the pods in tests/injector/pods, beside renumbering."""
 
 from modelmonitor.api.v1alpha1.collection import Source, TakeoverType
-from modelmonitor.core.capture import Capture, WantedPort
-from modelmonitor.core.takeover import Knob
+from modelmonitor.core.injection.capture import Capture, WantedPort
+from modelmonitor.core.injection.takeover import Knob
 
 
 def swap(name: str, **knob: str) -> WantedPort:

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from modelmonitor.connection import connect
-from modelmonitor.core.capture import Capture
+from modelmonitor.core.injection.capture import Capture
 from modelmonitor.core.settings import Settings
 from modelmonitor.injector.api_server import ConflictError, ExpiredError, TrustEntry, WatchEvent
 from modelmonitor.injector.gateway import KubernetesApiServer

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from modelmonitor.api.v1alpha1.collection import Source
-from modelmonitor.core.capture import Capture, WantedPort
+from modelmonitor.core.injection.capture import Capture, WantedPort
 from modelmonitor.injector.mutation import Outcome, mutate
 from modelmonitor.injector.sidecar import CollectorImage
 from tests.injector.conftest import MakePlan, MakePod, Pod

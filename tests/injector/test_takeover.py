@@ -8,7 +8,7 @@ import pytest
 
 from modelmonitor.api.v1alpha1.collection import TakeoverType
 from modelmonitor.collector.environment import environment_from
-from modelmonitor.core.capture import Capture, WantedPort
+from modelmonitor.core.injection.capture import Capture, WantedPort
 from modelmonitor.injector.mutation import Mutation, Outcome, mutate
 from modelmonitor.injector.sidecar import CollectorImage
 from tests.injector.conftest import MakePlan, MakePod, Pod

@@ -12,8 +12,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from modelmonitor.core.panes import Traffic, columns_of, traffic_of
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
+from modelmonitor.core.pane.panes import Traffic, columns_of, traffic_of
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import Pane
 from tests.collector.harness import (

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.profile import DerivedFrom, Profile
-from modelmonitor.core.profile_additions import with_derived, with_moments
+from modelmonitor.core.baseline.profile import DerivedFrom, Profile
+from modelmonitor.core.baseline.profile_additions import with_derived, with_moments
+from modelmonitor.core.counting.derivation import Derivation
 
 Values = NDArray[Any] | list[Any]
 

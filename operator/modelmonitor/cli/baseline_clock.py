@@ -8,10 +8,10 @@ import msgspec
 from rich.console import Console
 
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.core.column_builder import Floats
-from modelmonitor.core.expected_alarms import expected_alarms
-from modelmonitor.core.profile import Profile
-from modelmonitor.core.profile_builder import Clocked
+from modelmonitor.core.baseline.column_builder import Floats
+from modelmonitor.core.baseline.expected_alarms import expected_alarms
+from modelmonitor.core.baseline.profile import Profile
+from modelmonitor.core.baseline.profile_builder import Clocked
 
 
 def clock_of(seasonality: str | None, zone: str, *, time: str | None) -> Clocked:

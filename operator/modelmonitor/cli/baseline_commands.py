@@ -12,7 +12,7 @@ from modelmonitor.cli.baseline_view import profile_view
 from modelmonitor.cli.cluster import Cluster
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.screen import screen
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.profile import (
     MAX_PROFILE_BYTES,
     PROFILE_KEY,
     ColumnRole,
@@ -102,7 +102,11 @@ def build(
     from modelmonitor.cli.baseline_clock import clock_of, with_expected_alarms
     from modelmonitor.cli.baseline_data import read_rows
     from modelmonitor.cli.baseline_scores import add_performance, scores_of, take_labels
-    from modelmonitor.core.profile_builder import BaselineDataError, OutputColumn, build_profile
+    from modelmonitor.core.baseline.profile_builder import (
+        BaselineDataError,
+        OutputColumn,
+        build_profile,
+    )
 
     outputs = [OutputColumn(column=prediction, role=ColumnRole.LABEL, locator=_at(prediction_at))]
     scores = scores_of(score or [], score_at or [], _at)

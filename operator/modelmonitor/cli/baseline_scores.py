@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.core.performance_builder import PerformanceDataError, with_performance
-from modelmonitor.core.profile import ColumnRole, OutputLocator, Profile
-from modelmonitor.core.profile_builder import OutputColumn
+from modelmonitor.core.baseline.performance_builder import PerformanceDataError, with_performance
+from modelmonitor.core.baseline.profile import ColumnRole, OutputLocator, Profile
+from modelmonitor.core.baseline.profile_builder import OutputColumn
 
 Values = NDArray[Any] | list[Any]
 

@@ -10,9 +10,9 @@ from rich.text import Text
 
 from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.cli.performance_view import performance_facts
-from modelmonitor.core.judging import words_of
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, Profile
-from modelmonitor.core.profile_hours import DAYS, HOURS_OF_DAY, unpack_hours
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, Profile
+from modelmonitor.core.baseline.profile_hours import DAYS, HOURS_OF_DAY, unpack_hours
+from modelmonitor.core.judging.judgement import words_of
 
 NAMED_CATEGORIES: Final = 4
 """Categories that are spelled out."""

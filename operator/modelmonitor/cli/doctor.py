@@ -16,8 +16,8 @@ from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.examination import Examination, examine
 from modelmonitor.cli.manifests import Document, ManifestError, read_documents
 from modelmonitor.cli.screen import screen
-from modelmonitor.core.preflight import Level
-from modelmonitor.core.workloads import (
+from modelmonitor.core.injection.preflight import Level
+from modelmonitor.core.injection.workloads import (
     DEPLOYMENT,
     INFERENCE_SERVICE,
     STATEFUL_SET,

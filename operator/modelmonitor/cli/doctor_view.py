@@ -9,8 +9,8 @@ from rich.table import Table
 from rich.text import Text
 
 from modelmonitor.cli.examination import Examination
-from modelmonitor.core.pods import PodView
-from modelmonitor.core.preflight import Finding, Level
+from modelmonitor.core.injection.pods import PodView
+from modelmonitor.core.injection.preflight import Finding, Level
 
 NONE: Final = "-"
 _STYLES: Final = {Level.OK: "green", Level.NOTE: "yellow", Level.PROBLEM: "bold red"}

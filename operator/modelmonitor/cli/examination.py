@@ -12,11 +12,11 @@ from modelmonitor.api.v1alpha1.status import BreakerState, ConditionStatus
 from modelmonitor.cli import cluster as kinds
 from modelmonitor.cli.cluster import AccessDeniedError, Body, ObjectKind, Objects
 from modelmonitor.cli.errors import CommandError
-from modelmonitor.core.capture import Capture, WantedPort, capture_of
-from modelmonitor.core.network_policies import NetworkPolicy, parse_network_policy
-from modelmonitor.core.pods import PodView, pod_view
-from modelmonitor.core.preflight import Candidate, Finding, Level, Surroundings, preflight
-from modelmonitor.core.workloads import (
+from modelmonitor.core.injection.capture import Capture, WantedPort, capture_of
+from modelmonitor.core.injection.network_policies import NetworkPolicy, parse_network_policy
+from modelmonitor.core.injection.pods import PodView, pod_view
+from modelmonitor.core.injection.preflight import Candidate, Finding, Level, Surroundings, preflight
+from modelmonitor.core.injection.workloads import (
     DEPLOYMENT,
     STATEFUL_SET,
     Workload,

@@ -22,7 +22,7 @@ from modelmonitor.api.v1alpha1.parsing import (
 )
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.manifests import Document, ManifestError, read_documents
-from modelmonitor.core.workloads import TARGETS, target_workload
+from modelmonitor.core.injection.workloads import TARGETS, target_workload
 from modelmonitor.crd.definition import monitor_schema
 from modelmonitor.crd.schema import Schema
 

@@ -5,8 +5,8 @@ import math
 from rich.text import Text
 
 from modelmonitor.api.v1alpha1.metric_options import PerformanceMeasure
-from modelmonitor.core.performance import WORDS
-from modelmonitor.core.performance_profile import PerformanceProfile
+from modelmonitor.core.baseline.performance_profile import PerformanceProfile
+from modelmonitor.core.judging.performance import WORDS
 from modelmonitor.core.statistics.estimation import realised
 
 

@@ -22,8 +22,8 @@ from modelmonitor.collector.protocols.base import (
 from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer
 from modelmonitor.collector.protocols.recognition import AUTO, JSON, recognise, target_of
 from modelmonitor.collector.protocols.registry import decoders
-from modelmonitor.core.columns import ColumnCounter
-from modelmonitor.core.profile import ColumnKind, ColumnProfile, OutputLocator, Profile
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnProfile, OutputLocator, Profile
+from modelmonitor.core.counting.columns import ColumnCounter
 from modelmonitor.core.wire.configuration import JSONPaths
 from modelmonitor.core.wire.pane import ColumnCounts, Undecodable
 

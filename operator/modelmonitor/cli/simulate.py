@@ -24,13 +24,13 @@ from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.spec import Severity
 from modelmonitor.cli.errors import CommandError
 from modelmonitor.cli.screen import screen
-from modelmonitor.core.profile import InvalidProfileError, Profile, digest, load_profile
+from modelmonitor.core.baseline.profile import InvalidProfileError, Profile, digest, load_profile
 
 if TYPE_CHECKING:
     from modelmonitor.cli.simulate_panes import PaneMaker
     from modelmonitor.cli.simulate_rows import RowFile
-    from modelmonitor.core.replay import History, LeftOut, Replay
-    from modelmonitor.core.suggestion import Span
+    from modelmonitor.core.replay.playback import History, LeftOut, Replay
+    from modelmonitor.core.replay.suggestion import Span
 
 NAMED: Final = 10
 """Columns that a note names."""
@@ -163,7 +163,7 @@ class Simulation:
 
     def alarmed(self, severity: Severity) -> bool:
         """Return whether anything alarmed with at least a severity outside known incidents."""
-        from modelmonitor.core.suggestion import unexpected
+        from modelmonitor.core.replay.suggestion import unexpected
 
         return any(
             severity is Severity.WARNING or alarm.severity is Severity.CRITICAL
@@ -186,7 +186,7 @@ def run_simulation(request: Request) -> Simulation:
     from modelmonitor.cli.simulate_panes import PaneMaker
     from modelmonitor.cli.simulate_rows import RowFile
     from modelmonitor.controller.reconcile.baseline import Loaded, configuration_for
-    from modelmonitor.core.replay import COLLECTOR, Replay, tellable
+    from modelmonitor.core.replay.playback import COLLECTOR, Replay, tellable
 
     known = [MetricType.REQUEST_RATE] if request.requests_are_rows else []
     spec, left_out = tellable(request.monitor.spec, known=known)
@@ -270,7 +270,7 @@ def read_profile(path: Path) -> Profile:
 
 
 def _replay(replay: "Replay", maker: "PaneMaker", rows: "RowFile") -> None:
-    from modelmonitor.core.replay import TooLongError
+    from modelmonitor.core.replay.playback import TooLongError
 
     console = Console(stderr=True)
     columns = (
@@ -337,7 +337,7 @@ def _zone(name: str | None) -> ZoneInfo | None:
 
 
 def _incident(text: str, zone: ZoneInfo | None) -> "Span":
-    from modelmonitor.core.suggestion import Span
+    from modelmonitor.core.replay.suggestion import Span
 
     begin, slash, end = text.partition("/")
     try:

@@ -10,10 +10,10 @@ from modelmonitor.cli.simulate_rows import Batch
 from modelmonitor.collector.observer.derived import DerivedCounter
 from modelmonitor.collector.observer.rows import cells_for
 from modelmonitor.collector.observer.watching import input_watchers, output_watchers
-from modelmonitor.core.columns import RowCounter, Values
-from modelmonitor.core.panes import without_details
-from modelmonitor.core.profile import ColumnRole, Profile
-from modelmonitor.core.replay import COLLECTOR, REVISION
+from modelmonitor.core.baseline.profile import ColumnRole, Profile
+from modelmonitor.core.counting.columns import RowCounter, Values
+from modelmonitor.core.pane.panes import without_details
+from modelmonitor.core.replay.playback import COLLECTOR, REVISION
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts, Pane, RequestCounts
 

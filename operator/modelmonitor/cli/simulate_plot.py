@@ -22,9 +22,9 @@ from modelmonitor.api.v1alpha1.metrics import Metric, MetricType
 from modelmonitor.api.v1alpha1.spec import Severity
 from modelmonitor.cli.simulate import Simulation
 from modelmonitor.cli.simulate_sheets import clock_of, headline
-from modelmonitor.core.suggestion import Span
-from modelmonitor.core.track import Alarm, Phase, Track
-from modelmonitor.core.verdict import Level
+from modelmonitor.core.judging.verdict import Level
+from modelmonitor.core.replay.suggestion import Span
+from modelmonitor.core.replay.track import Alarm, Phase, Track
 
 WIDTH: Final = 12.0
 PANEL: Final = 1.9

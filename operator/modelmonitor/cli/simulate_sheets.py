@@ -12,8 +12,9 @@ from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.api.v1alpha1.spec import Severity
 from modelmonitor.api.v1alpha1.thresholds import ValueRange
 from modelmonitor.cli.simulate import Simulation
-from modelmonitor.core.judging import words_of
-from modelmonitor.core.suggestion import (
+from modelmonitor.core.judging.judgement import words_of
+from modelmonitor.core.judging.thresholds import SIGNS
+from modelmonitor.core.replay.suggestion import (
     MONTH,
     Span,
     Suggestion,
@@ -23,9 +24,8 @@ from modelmonitor.core.suggestion import (
     uses,
     usual_seconds,
 )
-from modelmonitor.core.thresholds import SIGNS
+from modelmonitor.core.replay.track import WORST_COLUMNS, Alarm, Phase, Track
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.track import WORST_COLUMNS, Alarm, Phase, Track
 
 TOLD_ALARMS: Final = 12
 """Alarms of one metric that are told one by one."""

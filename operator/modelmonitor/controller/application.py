@@ -30,8 +30,8 @@ from modelmonitor.controller.runtime.fingerprints import Fingerprints
 from modelmonitor.controller.runtime.metrics import WorkMetrics
 from modelmonitor.controller.runtime.queue import KeyedQueue
 from modelmonitor.controller.runtime.scheduler import Scheduler
+from modelmonitor.core.injection.workloads import Workload
 from modelmonitor.core.settings import Settings
-from modelmonitor.core.workloads import Workload
 
 logger = logging.getLogger(__name__)
 

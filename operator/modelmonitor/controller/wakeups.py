@@ -4,7 +4,7 @@ import asyncio
 
 from modelmonitor.controller.application import Application
 from modelmonitor.controller.reconcile.objects import Key
-from modelmonitor.core.workloads import Workload
+from modelmonitor.core.injection.workloads import Workload
 
 
 class ThreadsafeWakeups:

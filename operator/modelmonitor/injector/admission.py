@@ -9,9 +9,9 @@ from typing import Any, Final
 from modelmonitor.api.v1alpha1.base import NAME_PATTERN
 from modelmonitor.api.v1alpha1.monitor import INJECT_ANNOTATION
 from modelmonitor.api.v1alpha1.status import BreakerState
-from modelmonitor.core.capture import has_collector
+from modelmonitor.core.injection.capture import has_collector
+from modelmonitor.core.injection.workloads import Workload, workload_of
 from modelmonitor.core.settings import Settings
-from modelmonitor.core.workloads import Workload, workload_of
 from modelmonitor.injector.mutation import Mutation, mutate, revisit, untouched
 from modelmonitor.injector.plan import InjectionPlan, PlanBook
 from modelmonitor.injector.sidecar import CollectorImage

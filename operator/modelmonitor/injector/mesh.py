@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.collection import TakeoverType
-from modelmonitor.core.capture import ISTIO_INCLUDE_PORTS, PortLocation
+from modelmonitor.core.injection.capture import ISTIO_INCLUDE_PORTS, PortLocation
 from modelmonitor.core.wire.configuration import PANE_PORT
 from modelmonitor.injector.patches import PatchOperation
 

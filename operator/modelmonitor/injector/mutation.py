@@ -14,14 +14,14 @@ from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.collection import TakeoverType
 from modelmonitor.api.v1alpha1.monitor import INJECTED_ANNOTATION, MONITOR_LABEL
-from modelmonitor.core.capture import (
+from modelmonitor.core.injection.capture import (
     PortLocation,
     capture_obstacle,
     has_collector,
     locate_ports,
     takeover_edits,
 )
-from modelmonitor.core.takeover import probe_edits
+from modelmonitor.core.injection.takeover import probe_edits
 from modelmonitor.core.wire.configuration import EVENTS_PORT, ORIGINAL_PORT_PREFIX
 from modelmonitor.injector import sidecar
 from modelmonitor.injector.mesh import listed, mesh_annotations, mesh_operations
@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why, where it is not an obstacle in the pod itself (`core.capture.Obstacle`)."""
+    """Why, where it is not an obstacle in the pod itself (`core.injection.capture.Obstacle`)."""
 
     INJECTED = "Injected"
     ALREADY_INJECTED = "AlreadyInjected"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from modelmonitor.core.takeover import Edit
+from modelmonitor.core.injection.takeover import Edit
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ from modelmonitor.api.v1alpha1.collection import Quantities
 from modelmonitor.api.v1alpha1.conditions import ConditionType, ReadyReason
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.api.v1alpha1.status import BreakerState, ConditionStatus, ModelMonitorStatus
-from modelmonitor.core.capture import Capture, WantedPort, capture_of
-from modelmonitor.core.workloads import Workload, precedence, target_workload
+from modelmonitor.core.injection.capture import Capture, WantedPort, capture_of
+from modelmonitor.core.injection.workloads import Workload, precedence, target_workload
 
 DEFAULT_PORT: Final = "http"
 """Captured where a pod template asks for a monitor that is not known yet."""

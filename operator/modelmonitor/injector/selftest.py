@@ -12,10 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
-from modelmonitor.core.capture import Capture, WantedPort
+from modelmonitor.core.injection.capture import Capture, WantedPort
+from modelmonitor.core.injection.workloads import DEPLOYMENT, TEMPLATE_HASH_LABEL, Workload
 from modelmonitor.core.settings import Settings
 from modelmonitor.core.wire.configuration import CAPTURED_PORT_BASE, CONTAINER_NAME
-from modelmonitor.core.workloads import DEPLOYMENT, TEMPLATE_HASH_LABEL, Workload
 from modelmonitor.injector.admission import Admission
 from modelmonitor.injector.plan import InjectionPlan, PlanBook
 from modelmonitor.injector.review import decode_review, encode_review

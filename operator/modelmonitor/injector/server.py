@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
-from modelmonitor.core.workloads import workload_of
+from modelmonitor.core.injection.workloads import workload_of
 from modelmonitor.injector.admission import Admission, PodRequest, Skipped
 from modelmonitor.injector.metrics import InjectorMetrics
 from modelmonitor.injector.mutation import Mutation, Reason, untouched

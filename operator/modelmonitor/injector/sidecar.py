@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from modelmonitor.api.v1alpha1.collection import Source
-from modelmonitor.core.capture import PANE_PORT_NAME, PortLocation
-from modelmonitor.core.resources import collector_resources
+from modelmonitor.core.injection.capture import PANE_PORT_NAME, PortLocation
+from modelmonitor.core.injection.resources import collector_resources
+from modelmonitor.core.injection.workloads import TEMPLATE_HASH_LABEL
 from modelmonitor.core.wire.configuration import (
     CONTAINER_NAME,
     ENV_EVENTS,
@@ -25,7 +26,6 @@ from modelmonitor.core.wire.configuration import (
     PANE_PORT,
     STATE_DIRECTORY,
 )
-from modelmonitor.core.workloads import TEMPLATE_HASH_LABEL
 from modelmonitor.injector.plan import InjectionPlan
 
 Json = dict[str, Any]

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelmonitor.core.columns import Values
-from modelmonitor.core.scores import ScoreCounter
+from modelmonitor.core.counting.columns import Values
+from modelmonitor.core.counting.scores import ScoreCounter
 from modelmonitor.core.wire.configuration import ScoreConfiguration
 
 

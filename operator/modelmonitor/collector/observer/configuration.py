@@ -11,8 +11,8 @@ import msgspec
 
 from modelmonitor.collector.protocols.pointers import PointerError, parse_pointer
 from modelmonitor.collector.protocols.registry import PROTOCOLS
-from modelmonitor.core.performance_profile import MAX_CLASSES, MAX_EDGES
-from modelmonitor.core.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, ColumnRole
+from modelmonitor.core.baseline.performance_profile import MAX_CLASSES, MAX_EDGES
+from modelmonitor.core.baseline.profile import MAX_CATEGORIES, MAX_COLUMNS, MAX_CUTS, ColumnRole
 from modelmonitor.core.wire.configuration import (
     CONFIGURATION_SCHEMA,
     CollectorConfiguration,

@@ -21,7 +21,7 @@ from modelmonitor.collector.protocols.recognition import (
     target_of,
 )
 from modelmonitor.collector.protocols.registry import decoders
-from modelmonitor.core.profile import ColumnRole, OutputLocator
+from modelmonitor.core.baseline.profile import ColumnRole, OutputLocator
 from modelmonitor.core.wire.configuration import CollectorConfiguration, JSONPaths
 from modelmonitor.core.wire.pane import Undecodable
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from modelmonitor.core.columns import ColumnCells, RowCounter, Values
-from modelmonitor.core.derivation import Derivation
-from modelmonitor.core.derived import derive
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
+from modelmonitor.core.counting.columns import ColumnCells, RowCounter, Values
+from modelmonitor.core.counting.derivation import Derivation
+from modelmonitor.core.counting.derived import derive
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts
 

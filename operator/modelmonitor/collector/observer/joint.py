@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from modelmonitor.core.columns import Values
-from modelmonitor.core.moment_views import MomentView
-from modelmonitor.core.moments import MomentCounter
+from modelmonitor.core.counting.columns import Values
+from modelmonitor.core.counting.moment_views import MomentView
+from modelmonitor.core.counting.moments import MomentCounter
 
 
 class MomentWatcher:

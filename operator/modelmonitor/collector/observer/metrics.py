@@ -19,9 +19,9 @@ from prometheus_client.registry import Collector
 from modelmonitor.collector.observer.state import State
 from modelmonitor.collector.observer.tally import Tally
 from modelmonitor.collector.observer.totals import Totals
-from modelmonitor.core.codes import by_class
-from modelmonitor.core.latency import cumulative
-from modelmonitor.core.panes import Traffic
+from modelmonitor.core.counting.latency import cumulative
+from modelmonitor.core.judging.codes import by_class
+from modelmonitor.core.pane.panes import Traffic
 from modelmonitor.core.wire.pane import (
     LATENCY_FIRST_TOKEN,
     LATENCY_RESPONSE,

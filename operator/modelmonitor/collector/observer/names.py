@@ -8,7 +8,7 @@ least two.
 from collections.abc import Iterable
 from typing import Any, Final
 
-from modelmonitor.core.novel import NovelTable, revealed
+from modelmonitor.core.counting.novel import NovelTable, revealed
 from modelmonitor.core.wire.pane import NameCounts
 
 LEAST_REQUESTS: Final = 2

@@ -11,11 +11,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from modelmonitor.core.categories import category_text, tally
-from modelmonitor.core.columns import Values
-from modelmonitor.core.novel import hash_key, hashed
-from modelmonitor.core.numeric import to_numbers
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
+from modelmonitor.core.counting.categories import category_text, tally
+from modelmonitor.core.counting.columns import Values
+from modelmonitor.core.counting.novel import hash_key, hashed
+from modelmonitor.core.counting.numeric import to_numbers
 from modelmonitor.core.statistics.distinct import FINE_LOG2, DistinctCounter
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import ROWS, DistinctCounts

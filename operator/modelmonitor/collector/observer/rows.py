@@ -10,9 +10,9 @@ from modelmonitor.collector.observer.derived import DerivedCounter
 from modelmonitor.collector.observer.names import NameTally
 from modelmonitor.collector.observer.watching import input_watchers, output_watchers
 from modelmonitor.collector.protocols.base import Column, Inputs, Rows
-from modelmonitor.core.columns import ColumnCells, RowCounter, Values
-from modelmonitor.core.novel import hash_key, naming_of
-from modelmonitor.core.profile import ColumnKind, ColumnRole
+from modelmonitor.core.baseline.profile import ColumnKind, ColumnRole
+from modelmonitor.core.counting.columns import ColumnCells, RowCounter, Values
+from modelmonitor.core.counting.novel import hash_key, naming_of
 from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
 from modelmonitor.core.wire.pane import ColumnCounts
 

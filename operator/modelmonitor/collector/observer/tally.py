@@ -8,8 +8,8 @@ from modelmonitor.collector.observer.decoding import Decoded
 from modelmonitor.collector.observer.exchange import Exchange
 from modelmonitor.collector.observer.rows import RowBuffer
 from modelmonitor.collector.protocols.base import Generation
-from modelmonitor.core.latency import LatencyCounter
-from modelmonitor.core.profile import MAX_NAME
+from modelmonitor.core.baseline.profile import MAX_NAME
+from modelmonitor.core.counting.latency import LatencyCounter
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import (
     LATENCY_FIRST_BYTE,

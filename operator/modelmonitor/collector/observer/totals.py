@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from modelmonitor.core.codes import by_class
-from modelmonitor.core.panes import NOTHING, Traffic, traffic_of
+from modelmonitor.core.judging.codes import by_class
+from modelmonitor.core.pane.panes import NOTHING, Traffic, traffic_of
 from modelmonitor.core.wire.pane import Pane
 
 

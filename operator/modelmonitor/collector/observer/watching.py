@@ -11,9 +11,9 @@ from typing import Any, Protocol
 from modelmonitor.collector.observer.answers import ScoreWatcher
 from modelmonitor.collector.observer.joint import MomentWatcher
 from modelmonitor.collector.observer.repeats import DuplicateWatcher, repeat_watchers
-from modelmonitor.core.columns import Values
-from modelmonitor.core.novel import hash_key
-from modelmonitor.core.profile import ColumnRole
+from modelmonitor.core.baseline.profile import ColumnRole
+from modelmonitor.core.counting.columns import Values
+from modelmonitor.core.counting.novel import hash_key
 from modelmonitor.core.wire.configuration import CollectorConfiguration
 
 

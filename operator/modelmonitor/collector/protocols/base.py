@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import msgspec
 from numpy.typing import NDArray
 
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
 Values: TypeAlias = Sequence[Any] | NDArray[Any]

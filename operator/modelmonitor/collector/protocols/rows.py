@@ -12,7 +12,7 @@ from modelmonitor.collector.protocols.base import (
     strided,
     unexpected,
 )
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})

@@ -16,7 +16,7 @@ from modelmonitor.collector.protocols.base import (
     strided,
     unexpected,
 )
-from modelmonitor.core.profile import OutputLocator
+from modelmonitor.core.baseline.profile import OutputLocator
 from modelmonitor.core.wire.pane import Undecodable
 
 MAX_DIMENSIONS: Final = 16

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import kopf
 
 from modelmonitor.api.v1alpha1.monitor import GROUP, MONITOR_LABEL, PLURAL, VERSION
-from modelmonitor.core.retraining_job import RETRAINS_LABEL
+from modelmonitor.core.acting.retraining_job import RETRAINS_LABEL
 
 
 class Wakeups(Protocol):

@@ -17,7 +17,7 @@ import kopf
 
 from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
 from modelmonitor.controller.handlers.registry import Wakeups, build_registry
-from modelmonitor.core.retraining_job import RETRAINS_LABEL
+from modelmonitor.core.acting.retraining_job import RETRAINS_LABEL
 
 logger = logging.getLogger(__name__)
 

@@ -18,9 +18,9 @@ from modelmonitor.controller.gateways.errors import GatewayError
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.runtime.clock import Clock
 from modelmonitor.controller.runtime.metrics import WorkMetrics
-from modelmonitor.core.alert import AlertRecord, Change
+from modelmonitor.core.acting.alert import AlertRecord, Change
+from modelmonitor.core.judging.verdict import Verdict
 from modelmonitor.core.times import format_time
-from modelmonitor.core.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 decisions = logging.getLogger("modelmonitor.decisions")

@@ -16,20 +16,20 @@ from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.controller.gateways.api_server import CONFIG_MAPS, ApiServer, ObjectVersion
 from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.controller.reconcile.objects import Key
-from modelmonitor.core.asked import checks_for, marks_for
-from modelmonitor.core.history import unrecordable
-from modelmonitor.core.learning import first_skeleton
-from modelmonitor.core.multivariate import view_of, views_for
-from modelmonitor.core.performance import wants_scores
-from modelmonitor.core.performance_scores import score_configuration
-from modelmonitor.core.profile import (
+from modelmonitor.core.baseline.learning import first_skeleton
+from modelmonitor.core.baseline.profile import (
     PROFILE_KEY,
     InvalidProfileError,
     Profile,
     digest,
     load_profile,
 )
-from modelmonitor.core.seasons import holds
+from modelmonitor.core.baseline.seasons import holds
+from modelmonitor.core.judging.asked import checks_for, marks_for
+from modelmonitor.core.judging.multivariate import view_of, views_for
+from modelmonitor.core.judging.performance import wants_scores
+from modelmonitor.core.judging.performance_scores import score_configuration
+from modelmonitor.core.pane.history import unrecordable
 from modelmonitor.core.wire.configuration import (
     CollectorConfiguration,
     ColumnConfiguration,

@@ -8,7 +8,7 @@ makes judging fail, whatever it says.
 import math
 from typing import Final
 
-from modelmonitor.core.soundness import is_sound
+from modelmonitor.core.pane.soundness import is_sound
 from modelmonitor.core.wire.pane import PANE_SCHEMA, Pane
 
 READABLE_SCHEMAS: Final = frozenset({PANE_SCHEMA})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.controller.reconcile.objects import Key
-from modelmonitor.core.workloads import Workload, precedence, target_workload
+from modelmonitor.core.injection.workloads import Workload, precedence, target_workload
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,20 @@ from modelmonitor.controller.gateways.store import ObjectStore
 from modelmonitor.controller.reconcile.baseline import Loaded, Missing, first_cells
 from modelmonitor.controller.reconcile.judging import Memory
 from modelmonitor.controller.reconcile.state import MonitorState
-from modelmonitor.core.comparator import Comparator, Made, of_panes, standing
-from modelmonitor.core.history import (
+from modelmonitor.core.acting.status import ConditionDraft
+from modelmonitor.core.baseline.comparator import Comparator, Made, of_panes, standing
+from modelmonitor.core.baseline.learning import (
+    ROUNDS,
+    Skeleton,
+    next_skeleton,
+    rows_of_round,
+    schema_of,
+    settled,
+)
+from modelmonitor.core.baseline.production import Period, period_of
+from modelmonitor.core.baseline.profile import Profile, canonical, digest
+from modelmonitor.core.baseline.relearn import LEAST_ROWS, Relearning, rows_in
+from modelmonitor.core.pane.history import (
     HOUR,
     Hour,
     Recording,
@@ -43,18 +55,6 @@ from modelmonitor.core.history import (
     rows_before,
     without,
 )
-from modelmonitor.core.learning import (
-    ROUNDS,
-    Skeleton,
-    next_skeleton,
-    rows_of_round,
-    schema_of,
-    settled,
-)
-from modelmonitor.core.production import Period, period_of
-from modelmonitor.core.profile import Profile, canonical, digest
-from modelmonitor.core.relearn import LEAST_ROWS, Relearning, rows_in
-from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import format_time
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ import msgspec
 
 from modelmonitor.controller.gateways.collectors import Cursor
 from modelmonitor.controller.reconcile.belief import believable
-from modelmonitor.core.totals import TrafficTotals
+from modelmonitor.core.pane.totals import TrafficTotals
 from modelmonitor.core.wire.pane import Pane
 
 REMEMBERED: Final = 3 * 3600.0

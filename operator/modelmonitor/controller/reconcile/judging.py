@@ -15,15 +15,15 @@ from modelmonitor.controller.reconcile.baseline import Loaded
 from modelmonitor.controller.reconcile.inbox import Boot
 from modelmonitor.controller.reconcile.journal import Entry
 from modelmonitor.controller.reconcile.revision import RevisionChoice
-from modelmonitor.core.alert import AlertRecord, advance
-from modelmonitor.core.comparator import Comparator, Made, Progress, of_panes, standing
-from modelmonitor.core.evaluation import NO_BASELINE, Evaluation, evaluate, lookback
-from modelmonitor.core.evidence import NO_EVIDENCE, Evidence
-from modelmonitor.core.history import Recording, with_late_pane, with_tick
-from modelmonitor.core.learning import Skeleton
-from modelmonitor.core.panes import without_details
-from modelmonitor.core.verdict import Verdict
-from modelmonitor.core.windows import Tick
+from modelmonitor.core.acting.alert import AlertRecord, advance
+from modelmonitor.core.baseline.comparator import Comparator, Made, Progress, of_panes, standing
+from modelmonitor.core.baseline.learning import Skeleton
+from modelmonitor.core.drift.evidence import NO_EVIDENCE, Evidence
+from modelmonitor.core.judging.evaluation import NO_BASELINE, Evaluation, evaluate, lookback
+from modelmonitor.core.judging.verdict import Verdict
+from modelmonitor.core.judging.windows import Tick
+from modelmonitor.core.pane.history import Recording, with_late_pane, with_tick
+from modelmonitor.core.pane.panes import without_details
 from modelmonitor.core.wire.pane import Pane
 
 

@@ -6,8 +6,8 @@ from modelmonitor.api.v1alpha1.monitor import MONITOR_LABEL
 from modelmonitor.controller.gateways.api_server import NETWORK_POLICIES, ApiServer
 from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.controller.reconcile.objects import Key, Target
-from modelmonitor.core.capture import Capture, CaptureObstacle, locate_ports
-from modelmonitor.core.network_policies import network_obstacle, parse_network_policy
+from modelmonitor.core.injection.capture import Capture, CaptureObstacle, locate_ports
+from modelmonitor.core.injection.network_policies import network_obstacle, parse_network_policy
 
 logger = logging.getLogger(__name__)
 

@@ -13,10 +13,10 @@ from modelmonitor.controller.gateways.api_server import (
     Body,
     Resource,
 )
-from modelmonitor.core.restart import Rollout
-from modelmonitor.core.retraining import JobPhase, JobView
+from modelmonitor.core.acting.retraining import JobPhase, JobView
+from modelmonitor.core.injection.restart import Rollout
+from modelmonitor.core.injection.workloads import DEPLOYMENT, STATEFUL_SET, Workload, controller_of
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import DEPLOYMENT, STATEFUL_SET, Workload, controller_of
 
 RESOURCES: Final[Mapping[str, Resource]] = {DEPLOYMENT: DEPLOYMENTS, STATEFUL_SET: STATEFUL_SETS}
 """Kind of a target → where its API lives."""

@@ -26,7 +26,7 @@ from modelmonitor.controller.reconcile.judging import (
 )
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState, open_journal
-from modelmonitor.core.evaluation import lookback
+from modelmonitor.core.judging.evaluation import lookback
 
 SLACK: Final = 60.0
 """Seconds that entries are kept beyond what windows need."""

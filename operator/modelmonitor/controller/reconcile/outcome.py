@@ -14,10 +14,10 @@ from modelmonitor.controller.reconcile.seeing import Injection
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.writing import announce, worth_writing, write_status
-from modelmonitor.core.collection import collection_status
-from modelmonitor.core.retraining import Decision
-from modelmonitor.core.status import ConditionDraft
-from modelmonitor.core.windows import COVERAGE_FLOOR
+from modelmonitor.core.acting.retraining import Decision
+from modelmonitor.core.acting.status import ConditionDraft
+from modelmonitor.core.injection.collection import collection_status
+from modelmonitor.core.judging.windows import COVERAGE_FLOOR
 
 
 @dataclass(frozen=True, slots=True)

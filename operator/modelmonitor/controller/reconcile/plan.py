@@ -35,13 +35,18 @@ from modelmonitor.controller.reconcile.network_policies import NetworkPolicies
 from modelmonitor.controller.reconcile.objects import RESOURCES, Key, Target, parse_target
 from modelmonitor.controller.reconcile.surroundings import Neighbourhoods
 from modelmonitor.controller.runtime.clock import Clock
-from modelmonitor.core.capture import CaptureObstacle, Obstacle, capture_obstacle, capture_of
-from modelmonitor.core.preflight import Surroundings
-from modelmonitor.core.retraining_job import Owner, job_manifest
+from modelmonitor.core.acting.retraining_job import Owner, job_manifest
+from modelmonitor.core.acting.status import ConditionDraft
+from modelmonitor.core.injection.capture import (
+    CaptureObstacle,
+    Obstacle,
+    capture_obstacle,
+    capture_of,
+)
+from modelmonitor.core.injection.preflight import Surroundings
+from modelmonitor.core.injection.workloads import INFERENCE_SERVICE, TARGETS_TEXT, target_workload
 from modelmonitor.core.settings import Settings
-from modelmonitor.core.status import ConditionDraft
 from modelmonitor.core.times import format_time
-from modelmonitor.core.workloads import INFERENCE_SERVICE, TARGETS_TEXT, target_workload
 
 INJECTION_ENABLED: Final = "enabled"
 JOB_CHECK_LIFE: Final = 600.0

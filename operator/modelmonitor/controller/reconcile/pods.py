@@ -7,8 +7,8 @@ from modelmonitor.controller.gateways.api_server import Body
 from modelmonitor.controller.gateways.collectors import CollectorAddress
 from modelmonitor.controller.reconcile.collection import CollectorPod
 from modelmonitor.controller.reconcile.objects import Target
-from modelmonitor.core.capture import Capture
-from modelmonitor.core.pods import PodView, pod_view
+from modelmonitor.core.injection.capture import Capture
+from modelmonitor.core.injection.pods import PodView, pod_view
 
 
 def target_pods(bodies: Sequence[Body], target: Target, capture: Capture) -> tuple[PodView, ...]:

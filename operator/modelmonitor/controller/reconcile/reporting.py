@@ -22,14 +22,14 @@ from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.reconcile.plan import Plan, plan_drafts
 from modelmonitor.controller.reconcile.ticking import Seen
 from modelmonitor.controller.runtime.metrics import MetricSnapshot, MonitorSnapshot
-from modelmonitor.core.status import (
+from modelmonitor.core.acting.status import (
     ConditionDraft,
     JudgedMetric,
     Observations,
     alert_state,
     compose,
 )
-from modelmonitor.core.totals import TrafficTotals
+from modelmonitor.core.pane.totals import TrafficTotals
 from modelmonitor.core.wire.configuration import PANE_PORT
 
 

@@ -27,9 +27,9 @@ from modelmonitor.controller.reconcile.plan import Plan
 from modelmonitor.controller.reconcile.seeing import Injection
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState, SelfTest
-from modelmonitor.core.capture import has_collector
-from modelmonitor.core.coverage import restart_command
-from modelmonitor.core.restart import (
+from modelmonitor.core.injection.capture import has_collector
+from modelmonitor.core.injection.coverage import restart_command
+from modelmonitor.core.injection.restart import (
     RESTART_MANAGER,
     RESTARTED_ANNOTATION,
     RestartDecision,

@@ -24,17 +24,17 @@ from modelmonitor.controller.gateways.errors import (
 from modelmonitor.controller.reconcile.announce import EventReason
 from modelmonitor.controller.reconcile.objects import parse_job
 from modelmonitor.controller.reconcile.services import Services
-from modelmonitor.core.alert import AlertRecord
-from modelmonitor.core.retraining import (
+from modelmonitor.core.acting.alert import AlertRecord
+from modelmonitor.core.acting.retraining import (
     LIVE,
     Decision,
     Facts,
     JobView,
     decide,
 )
-from modelmonitor.core.retraining_job import Owner, evidence_document, job_manifest
-from modelmonitor.core.status import ConditionDraft
-from modelmonitor.core.verdict import Verdict
+from modelmonitor.core.acting.retraining_job import Owner, evidence_document, job_manifest
+from modelmonitor.core.acting.status import ConditionDraft
+from modelmonitor.core.judging.verdict import Verdict
 
 logger = logging.getLogger(__name__)
 

@@ -18,26 +18,26 @@ from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.reconcile.surroundings import foreseen
 from modelmonitor.controller.reconcile.ticking import Seen
-from modelmonitor.core.breaker import (
+from modelmonitor.core.acting.status import ConditionDraft
+from modelmonitor.core.injection.breaker import (
     BreakerDecision,
     InjectionView,
     decide_injection,
     injecting_since,
     trial_is_due,
 )
-from modelmonitor.core.capture import capture_obstacle, capture_of
-from modelmonitor.core.collection import recognised_ports
-from modelmonitor.core.coverage import Coverage, CoverageView, MissedPod, judge_coverage
-from modelmonitor.core.pods import PodView, is_ready
-from modelmonitor.core.refusals import (
+from modelmonitor.core.injection.capture import capture_obstacle, capture_of
+from modelmonitor.core.injection.collection import recognised_ports
+from modelmonitor.core.injection.coverage import Coverage, CoverageView, MissedPod, judge_coverage
+from modelmonitor.core.injection.pods import PodView, is_ready
+from modelmonitor.core.injection.refusals import (
     FAILED_CREATE,
     CreateFailure,
     create_failures,
     failing_replica_sets,
 )
-from modelmonitor.core.status import ConditionDraft
+from modelmonitor.core.injection.workloads import DEPLOYMENT, REPLICA_SET
 from modelmonitor.core.times import parse_time
-from modelmonitor.core.workloads import DEPLOYMENT, REPLICA_SET
 
 logger = logging.getLogger(__name__)
 

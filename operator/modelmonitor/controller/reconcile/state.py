@@ -11,7 +11,7 @@ from modelmonitor.controller.reconcile.journal import Checkpoint, Entry, Journal
 from modelmonitor.controller.reconcile.judging import Judged, Memory, TickFacts
 from modelmonitor.controller.reconcile.objects import Key
 from modelmonitor.controller.runtime.metrics import MonitorSnapshot
-from modelmonitor.core.crashes import RestartLog
+from modelmonitor.core.injection.crashes import RestartLog
 
 MonitorJournal = Journal[TickFacts, Judged]
 

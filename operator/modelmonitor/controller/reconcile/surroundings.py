@@ -22,8 +22,8 @@ from modelmonitor.controller.gateways.api_server import (
 from modelmonitor.controller.gateways.errors import AccessDeniedError
 from modelmonitor.controller.reconcile.objects import Target
 from modelmonitor.controller.runtime.clock import Clock
-from modelmonitor.core.capture import capture_of
-from modelmonitor.core.preflight import Candidate, Level, Surroundings, preflight
+from modelmonitor.core.injection.capture import capture_of
+from modelmonitor.core.injection.preflight import Candidate, Level, Surroundings, preflight
 
 logger = logging.getLogger(__name__)
 

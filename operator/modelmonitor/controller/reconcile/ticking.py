@@ -28,8 +28,8 @@ from modelmonitor.controller.reconcile.revision import RevisionChoice, choose
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.state import MonitorState
 from modelmonitor.controller.runtime.spread import fraction
-from modelmonitor.core.pods import PodView
-from modelmonitor.core.refusals import CreateFailure
+from modelmonitor.core.injection.pods import PodView
+from modelmonitor.core.injection.refusals import CreateFailure
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from modelmonitor.api.v1alpha1.status import (
     RestartPhase,
 )
 from modelmonitor.controller.reconcile.announce import OF_CHANGE, EventReason
-from modelmonitor.core.alert import AlertRecord, change
+from modelmonitor.core.acting.alert import AlertRecord, change
 
 Announcement = tuple[EventReason, str]
 

@@ -19,7 +19,7 @@ from modelmonitor.controller.reconcile import reporting, seeing
 from modelmonitor.controller.reconcile.plan import Plan, invalid, plan_drafts
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.writing import announce, worth_writing, write_status
-from modelmonitor.core.status import ConditionDraft, Observations, compose
+from modelmonitor.core.acting.status import ConditionDraft, Observations, compose
 
 NOT_DECIDED: Final = ConditionDraft(
     ConditionType.RETRAINING_ACTIVE,

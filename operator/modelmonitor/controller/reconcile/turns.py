@@ -6,7 +6,7 @@ pass runs.
 
 from modelmonitor.api.v1alpha1.monitor import ModelMonitor
 from modelmonitor.controller.reconcile.objects import Key
-from modelmonitor.core.restart import LONGEST_RESTART, is_under_way
+from modelmonitor.core.injection.restart import LONGEST_RESTART, is_under_way
 from modelmonitor.core.times import parse_time
 
 

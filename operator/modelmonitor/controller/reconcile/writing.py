@@ -11,7 +11,7 @@ from modelmonitor.api.v1alpha1.status import ModelMonitorStatus
 from modelmonitor.controller.gateways.api_server import MONITORS
 from modelmonitor.controller.reconcile.services import Services
 from modelmonitor.controller.reconcile.transitions import transitions
-from modelmonitor.core.status import same_meaning
+from modelmonitor.core.acting.status import same_meaning
 
 REFRESH: Final = 300.0
 """Seconds after which a status is written although its meaning is the same."""

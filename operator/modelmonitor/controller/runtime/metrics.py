@@ -15,7 +15,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from modelmonitor.api.v1alpha1.status import AlertState, CollectorCounts, MetricState
-from modelmonitor.core.totals import TrafficTotals
+from modelmonitor.core.pane.totals import TrafficTotals
 
 RECONCILE_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 """Seconds; most passes are a few requests to the API server, the slow ones wait for pods."""

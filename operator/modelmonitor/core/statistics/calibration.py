@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.performance_profile import Dependence
+from modelmonitor.core.baseline.performance_profile import Dependence
 from modelmonitor.core.statistics.shares import Counts, Floats
 
 MOST_PARTS: Final = 48

@@ -23,7 +23,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
 from modelmonitor.core.statistics.blocks import (
     LEAST_BLOCKS,
     WEEK,

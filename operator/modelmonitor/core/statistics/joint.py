@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.moments import unpacked
+from modelmonitor.core.counting.moments import unpacked
 from modelmonitor.core.statistics.shares import Floats
 from modelmonitor.core.wire.pane import MomentCounts
 

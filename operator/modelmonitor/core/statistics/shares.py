@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from modelmonitor.core.profile import ColumnKind
+from modelmonitor.core.baseline.profile import ColumnKind
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]

@@ -9,8 +9,13 @@ from typing import Final
 
 import msgspec
 
-from modelmonitor.core.moment_views import MomentView
-from modelmonitor.core.profile_columns import ColumnKind, ColumnRole, DerivedFrom, OutputLocator
+from modelmonitor.core.baseline.profile_columns import (
+    ColumnKind,
+    ColumnRole,
+    DerivedFrom,
+    OutputLocator,
+)
+from modelmonitor.core.counting.moment_views import MomentView
 
 CONFIGURATION_SCHEMA: Final = 1
 CAPTURED_PORT_BASE: Final = 24180

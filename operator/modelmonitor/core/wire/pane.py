@@ -58,7 +58,7 @@ class Undecodable(StrEnum):
 class LatencyCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Latencies in seconds, counted in logarithmic buckets.
 
-    Bucket `i` holds values in (gamma**(i-1), gamma**i]; see `core.latency`.
+    Bucket `i` holds values in (gamma**(i-1), gamma**i]; see `core.counting.latency`.
     """
 
     buckets: dict[int, int] = {}
@@ -196,7 +196,7 @@ class ScoreCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class MomentCounts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Sums over whole rows, see `core.moments`; of arrays, float64 in little-endian order."""
+    """Sums over whole rows (`core.counting.moments`); of arrays, float64 in little-endian order."""
 
     rows: int = 0
     """Complete rows: every column had a finite number."""

@@ -1,0 +1,1 @@
+"""The baseline: its profile, how it is built, learned, merged, and compared by the hour."""

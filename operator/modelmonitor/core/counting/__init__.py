@@ -1,0 +1,1 @@
+"""Values to counts: what observer and profile builder both count through."""

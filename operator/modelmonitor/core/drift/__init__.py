@@ -1,0 +1,1 @@
+"""Drift: plans, evidence, replicas, and the verdict on them."""

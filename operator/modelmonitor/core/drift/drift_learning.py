@@ -1,0 +1,86 @@
+"""Dependence that a baseline without times cannot tell: learned from live panes."""
+
+import numpy as np
+
+from modelmonitor.core.drift.drift_counts import Seen
+from modelmonitor.core.drift.drift_plan import DriftPlan
+from modelmonitor.core.drift.drift_state import DriftState, discounted
+from modelmonitor.core.drift.evidence import MetricEvidence, pack, unpack
+from modelmonitor.core.statistics.pyramid import (
+    FIRST,
+    Pyramid,
+    from_bytes,
+    learned,
+    nothing_learned,
+    size_of,
+)
+from modelmonitor.core.statistics.shares import Floats
+
+
+class Learner:
+    """The plan of a metric, and what its panes tell of their rows' dependence.
+
+    Where the baseline's rows had times there is nothing to learn, and nothing is remembered.
+
+    Parameters
+    ----------
+    plan
+        As the baseline has it.
+    evidence
+        With what was learned so far.
+    """
+
+    def __init__(self, plan: DriftPlan, evidence: MetricEvidence) -> None:
+        self._given = plan
+        self._pyramid = _stored(plan, evidence)
+        self.plan = plan if self._pyramid is None else plan.with_phi(self._phi())
+
+    def see(self, now: Seen, state: DriftState) -> DriftState:
+        """Learn from one tick; `plan` is what is to be believed of the next one.
+
+        Evidence from when rows were believed more than they are is made as small as it would be.
+        """
+        if self._pyramid is None:
+            return state
+        before, old = self._pyramid, self._phi()
+        self._pyramid = learned(before, now.hits[self._given.telling], now.values)
+        if self._pyramid.phi is before.phi:
+            return state
+        self.plan = self._given.with_phi(self._phi())
+        return discounted(self.plan, state, old / self._phi())
+
+    def to_bytes(self) -> bytes:
+        """Return what was learned as it is stored."""
+        return b"" if self._pyramid is None else pack(self._pyramid.to_bytes())
+
+    def caveat(self) -> str:
+        """Return what the verdict takes for granted, as the end of a sentence; or nothing."""
+        if self._pyramid is None:
+            return ""
+        panes = self._pyramid.panes
+        if panes < FIRST:
+            return (
+                "; the baseline had no times, so rows are taken for independent until "
+                f"{FIRST} ticks were seen ({panes} so far)"
+            )
+        last = 1 << (panes.bit_length() - 1)
+        most = float(self._pyramid.phi.max(initial=1.0))
+        if most <= 1:
+            return f"; the baseline had no times; in {last} ticks rows looked independent"
+        return (
+            f"; the baseline had no times; in {last} ticks up to {most:.0f} rows were worth one "
+            "independent row"
+        )
+
+    def _phi(self) -> Floats:
+        phi = self._pyramid.phi if self._pyramid is not None else np.ones(0)
+        return np.asarray(phi, np.float64)
+
+
+def _stored(plan: DriftPlan, evidence: MetricEvidence) -> Pyramid | None:
+    columns, shares = plan.telling.shape
+    if not columns:
+        return None
+    plain = unpack(evidence.learned, size_of(columns, shares))
+    found = None if plain is None else from_bytes(plain, columns, shares)
+    return nothing_learned(columns, shares) if found is None else found

@@ -1,0 +1,1 @@
+"""Injection: which pods can be captured and how, and what stops it."""

@@ -1,0 +1,1 @@
+"""Judging: metrics of every type, from windows of panes to verdicts."""

@@ -1,0 +1,1 @@
+"""Panes and what they add up to: over replicas, over time, over hours."""

@@ -1,0 +1,1 @@
+"""Replaying the past: what a monitor would have said of rows, and what thresholds suit it."""
