@@ -49,7 +49,7 @@ def shifted(**moves: float) -> Draw:
 
 @pytest.fixture(scope="module")
 def profile() -> Profile:
-    """Return a baseline of independent rows, 100 a minute for some hours."""
+    """Return a baseline of independent rows, 14 a minute for a day."""
     draw = np.random.default_rng(0)
     return build_profile(steady_rows(draw, ROWS), times=np.sort(draw.random(ROWS)) * 86_400)
 
@@ -106,7 +106,8 @@ def test_nothing_fires_while_nothing_has_moved(profile: Profile) -> None:
     verdicts = [monitor.see(steady_rows) for _ in range(120) for monitor in monitors]
     assert {verdict.outcome for verdict in verdicts} == {Outcome.NO_BREACH}
     assert verdicts[-1].message == (
-        "no evidence of a shift in 3 columns; tolerated: 0.05 critical, 0.02 warning; 1600 rows"
+        "no evidence of a shift in 3 columns; tolerated: 0.05 critical, 0.02 warning; 1600 rows; "
+        "the baseline had few rows for its time; in 64 ticks rows looked independent"
     )
 
 
@@ -179,7 +180,8 @@ def test_an_alert_ends_soon_after_a_shift_however_long_it_lasted(profile: Profil
 
     assert monitor.until(steady_rows, over, 10) <= 10
     assert not any(fires(monitor.see(steady_rows)) for _ in range(30))
-    assert monitor.until(shifted(age=30), fires, 2) <= 2
+    # One more than at first: that a column may move so much is part of what was learned of it.
+    assert monitor.until(shifted(age=30), fires, 3) <= 3
 
 
 def test_rows_that_come_in_batches_do_not_fire_if_they_did_so_before() -> None:

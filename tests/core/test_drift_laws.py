@@ -12,7 +12,15 @@ from modelmonitor.core.baseline.profile_builder import build_profile
 from modelmonitor.core.drift.drift_bank import Bank
 from modelmonitor.core.drift.drift_counts import Seen
 from modelmonitor.core.drift.drift_plan import DriftPlan, plan_of
-from modelmonitor.core.drift.drift_state import DriftState, Kept, begin, evidence_of, step, to_bytes
+from modelmonitor.core.drift.drift_state import (
+    DriftState,
+    Kept,
+    begin,
+    evidence_of,
+    step,
+    to_bytes,
+    worth_of_rows,
+)
 from modelmonitor.core.judging.verdict import Level
 from modelmonitor.core.statistics.shares import Floats
 from tests.core.monitoring import drift, spec_of
@@ -164,3 +172,41 @@ def test_equal_ticks_make_equal_evidence() -> None:
         now = counts(np.random.default_rng(number), SHARES, 100)
         states = [step(plan, each, now, {}, number * 60.0, 60.0) for each in states]
     assert np.array_equal(states[0].columns.state, states[1].columns.state)
+
+
+def sparse(phi: float, within: float) -> DriftPlan:
+    """Return the plan of a column known from one row a second, judged by the minute."""
+    envelope = Envelope(seconds=60.0, phi=within, low=[0.0] * 7, high=[1.0] * 7)
+    column = numeric(phi=phi, envelopes=[envelope], rows=3600)
+    profile = Profile(
+        rows=3600,
+        columns=[column],
+        ordered=True,
+        firstTime="2026-01-01T00:00:00Z",
+        lastTime="2026-01-01T01:00:00Z",
+    )
+    metric = SPEC.metrics[0]
+    assert metric.drift is not None
+    return plan_of(profile, metric.drift, SPEC.drift, 60.0, 1)
+
+
+@pytest.mark.parametrize(
+    ("phi", "within", "worth"),
+    [
+        (5.0, 5.0, 5.0),  # callers: as many rows each, however many callers there are
+        (5.0, 1.0, 1 + 4 * 10),  # weather: ten times as many rows tell of the same
+        (5.0, 3.0, 3 + 2 * 10),
+    ],
+)
+def test_only_what_wanders_grows_with_the_rate_of_rows(
+    phi: float, within: float, worth: float
+) -> None:
+    found = worth_of_rows(sparse(phi, within), np.array([phi]), np.array([[600.0]]))
+    assert found == pytest.approx(worth)
+
+
+def test_what_live_panes_show_is_the_least_that_is_believed() -> None:
+    plan = sparse(1.0, 1.0)
+    assert plan.telling.size, "one row a second does not tell of ten"
+    known = worth_of_rows(plan.with_phi(np.array([7.0])), np.ones(1), np.array([[600.0]]))
+    assert known == pytest.approx(7.0)

@@ -1,4 +1,4 @@
-"""Dependence that a baseline without times cannot tell: learned from live panes."""
+"""Dependence that a baseline without times, or with few rows, cannot tell: learned from panes."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from modelmonitor.core.statistics.shares import Floats
 class Learner:
     """The plan of a metric, and what its panes tell of their rows' dependence.
 
-    Where the baseline's rows had times there is nothing to learn, and nothing is remembered.
+    Where the baseline tells it there is nothing to learn, and nothing is remembered.
 
     Parameters
     ----------
@@ -47,7 +47,8 @@ class Learner:
         if self._pyramid.phi is before.phi:
             return state
         self.plan = self._given.with_phi(self._phi())
-        return discounted(self.plan, state, old / self._phi())
+        known = np.array([column.phi for column in self._given.columns])
+        return discounted(self.plan, state, np.maximum(old, known) / np.maximum(self._phi(), known))
 
     def to_bytes(self) -> bytes:
         """Return what was learned as it is stored."""
@@ -58,17 +59,20 @@ class Learner:
         if self._pyramid is None:
             return ""
         panes = self._pyramid.panes
+        timed = self._given.pace > 0
+        why = "had few rows for its time" if timed else "had no times"
         if panes < FIRST:
+            taken = "no more dependent than it shows" if timed else "independent"
             return (
-                "; the baseline had no times, so rows are taken for independent until "
-                f"{FIRST} ticks were seen ({panes} so far)"
+                f"; the baseline {why}, so rows are taken for {taken} until {FIRST} ticks were "
+                f"seen ({panes} so far)"
             )
         last = 1 << (panes.bit_length() - 1)
         most = float(self._pyramid.phi.max(initial=1.0))
         if most <= 1:
-            return f"; the baseline had no times; in {last} ticks rows looked independent"
+            return f"; the baseline {why}; in {last} ticks rows looked independent"
         return (
-            f"; the baseline had no times; in {last} ticks up to {most:.0f} rows were worth one "
+            f"; the baseline {why}; in {last} ticks up to {most:.0f} rows were worth one "
             "independent row"
         )
 

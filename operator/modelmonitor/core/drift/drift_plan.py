@@ -39,6 +39,8 @@ from modelmonitor.core.times import parse_time
 
 RADIUS_LEVEL: Final = 0.05
 """Probability that any column's share in the baseline is further from the truth than its radius."""
+TELLING_ROWS: Final = 1000.0
+"""Rows a tick from which on a baseline shows how dependent they are."""
 REPLICAS: Final = 8
 """Replicas that are watched at a time, each with the same weight, whether or not it is there."""
 PLANS_KEPT: Final = 8
@@ -114,8 +116,11 @@ class DriftPlan:
     seasonality, zone
         Which hours of the baseline are compared with, by the clock of which time zone.
     telling
-        Where the baseline had no times: shares of which their dependence is learned, shape
-        `(n_columns, TELLING_SHARES)`; else without columns.
+        Where the baseline cannot tell how dependent the rows of a tick are: shares of which it is
+        learned, shape `(n_columns, TELLING_SHARES)`; else without columns.
+    learned
+        Least number of rows that are worth one independent row, as live panes tell it, shape
+        `(n_columns,)`.
     """
 
     columns: tuple[ColumnProfile, ...]
@@ -134,6 +139,7 @@ class DriftPlan:
     seasonality: Seasonality
     zone: str
     telling: Indices
+    learned: Floats
     _standards: dict[int, Standard] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -170,9 +176,15 @@ class DriftPlan:
         return found
 
     def with_phi(self, phi: Floats) -> "DriftPlan":
-        """Return the plan for columns whose rows turned out to be less independent."""
+        """Return the plan for columns whose rows turned out to be less independent.
+
+        Where the baseline had no times its rows are taken to be as dependent as live ones. One that
+        had times but few rows is as well known as it says, whatever denser traffic shows.
+        """
         if (phi <= 1).all():
             return self
+        if self.pace > 0:
+            return replace(self, learned=phi)
         learned = [
             max(own.phi, other) for own, other in zip(self.columns, phi.tolist(), strict=True)
         ]
@@ -308,8 +320,18 @@ def _planned(asked: _Asked) -> DriftPlan:
         pace=pace_of(profile),
         seasonality=asked.seasonality,
         zone=profile.timeZone,
-        telling=telling_shares(laid) if not profile.ordered else np.zeros((0, 0), np.int64),
+        telling=np.zeros((0, 0), np.int64) if _tells(profile, interval) else telling_shares(laid),
+        learned=np.ones(len(mine)),
     )
+
+
+def _tells(profile: Profile, interval: float) -> bool:
+    """Return whether a baseline shows how dependent the rows of a tick are.
+
+    What rows of the same moment have in common grows with their number. In a baseline with a few
+    rows a tick it is lost in chance, and a thousand times as many live rows still share it.
+    """
+    return profile.ordered and pace_of(profile) * interval >= TELLING_ROWS
 
 
 def pace_of(profile: Profile) -> float:

@@ -236,7 +236,7 @@ def _stepped(
     rows = values[:, owner]
     hits = np.stack([each.hits for each in seen])[:, places.share]
     hits = np.where(places.upward, hits, rows - hits)
-    worth = _worth(plan, standard.phi, values)[:, owner]
+    worth = worth_of_rows(plan, standard.phi, values)[:, owner]
     if bank.enveloping.any():
         worth = np.where(bank.enveloping, plan.worth[owner], worth)
     state = np.stack([each.state for each in before])
@@ -250,16 +250,18 @@ def _stepped(
     return [Kept(one, sums) for one, sums in zip(state, calm, strict=True)]
 
 
-def _worth(plan: DriftPlan, phi: Floats, values: Floats) -> Floats:
+def worth_of_rows(plan: DriftPlan, phi: Floats, values: Floats) -> Floats:
     """Return how many rows are worth an independent one, by column, at a tick's rate of rows.
 
-    phi was measured over long blocks at the baseline's rate: where traffic is denser, more rows
-    tell of the same moment.
+    phi was measured at the baseline's rate. Rows of one caller or batch are as many in denser
+    traffic; of what wanders over time more rows tell of the same moment, so that what long blocks
+    show beyond neighbouring ones grows with the rate.
     """
     if plan.pace <= 0:
         return np.broadcast_to(phi, values.shape)
     denser = np.maximum(1.0, values / plan.interval / plan.pace)
-    found: Floats = 1 + (phi - 1) * denser
+    within = np.minimum(plan.worth, phi)
+    found: Floats = np.maximum(within + (phi - within) * denser, plan.learned)
     return found
 
 
