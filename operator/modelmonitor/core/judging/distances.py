@@ -17,13 +17,12 @@ from modelmonitor.core.drift.drift_plan import envelope_for
 from modelmonitor.core.judging.judgement import (
     Measurement,
     Refusal,
-    judged,
+    judged_between,
     too_few,
     unknown,
     words_of,
 )
 from modelmonitor.core.judging.rows import Reference, counted, missing_columns
-from modelmonitor.core.judging.thresholds import compare_interval, describe
 from modelmonitor.core.judging.verdict import ColumnFinding, Verdict
 from modelmonitor.core.judging.windows import Tick, Window, in_percent, window_of
 from modelmonitor.core.pane.panes import ColumnTotals
@@ -266,19 +265,10 @@ def _verdict(
     rows: ColumnTotals,
     window: Window,
 ) -> Verdict:
-    if metric.threshold is None:
-        raise ValueError(f"metric {metric.name} has no threshold to compare with")
     text = (
         f"{options.statistic} of {options.column} is {found.value:.3g} {about} (95 % interval "
         f"{found.low:.3g} to {found.high:.3g}, by chance up to {found.noise:.3g})"
     )
-    comparison = compare_interval(metric.threshold, found.low, found.high)
-    if comparison is None:
-        refusal = Refusal(
-            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
-            f"{text}: either side of {describe(metric.threshold)} is possible",
-        )
-        return unknown(metric, refusal, window, samples=rows.valued, value=found.value)
     finding = ColumnFinding(options.column, found.value)
     measured = Measurement(found.value, rows.valued, text, (finding,))
-    return judged(metric, measured, window, comparison)
+    return judged_between(metric, measured, found.low, found.high, window)

@@ -7,7 +7,7 @@ from typing import Final
 
 from modelmonitor.api.v1alpha1.conditions import VerdictReason
 from modelmonitor.api.v1alpha1.metrics import Metric
-from modelmonitor.core.judging.thresholds import Comparison, compare, describe
+from modelmonitor.core.judging.thresholds import Comparison, compare, compare_interval, describe
 from modelmonitor.core.judging.verdict import ColumnFinding, Outcome, Verdict
 from modelmonitor.core.judging.windows import COVERAGE_FLOOR, Window, coverage, in_percent
 from modelmonitor.core.pane.panes import Traffic
@@ -193,6 +193,26 @@ def judged(
         message=f"{measured.text}, {relation}",
         findings=measured.findings,
     )
+
+
+def judged_between(
+    metric: Metric, measured: Measurement, low: float, high: float, window: Window
+) -> Verdict:
+    """Return the verdict on a value whose 95 % interval is known.
+
+    Unknown where the interval holds a threshold: either side is possible.
+    """
+    threshold = metric.threshold
+    if threshold is None or not math.isfinite(measured.value):
+        return judged(metric, measured, window)
+    comparison = compare_interval(threshold, low, high)
+    if comparison is not None:
+        return judged(metric, measured, window, comparison)
+    refusal = Refusal(
+        VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
+        f"{measured.text}: either side of {describe(threshold)} is possible",
+    )
+    return unknown(metric, refusal, window, samples=measured.samples, value=measured.value)
 
 
 def words_of(seconds: float) -> str:

@@ -14,13 +14,12 @@ from modelmonitor.core.drift.drift_plan import envelope_for
 from modelmonitor.core.judging.judgement import (
     Measurement,
     Refusal,
-    judged,
+    judged_between,
     too_few,
     unknown,
     words_of,
 )
 from modelmonitor.core.judging.rows import Reference, selected
-from modelmonitor.core.judging.thresholds import compare_interval, describe
 from modelmonitor.core.judging.verdict import ColumnFinding, Verdict
 from modelmonitor.core.judging.windows import Tick, Window, window_of
 from modelmonitor.core.statistics.joint import (
@@ -174,8 +173,6 @@ def _verdict(
     counts: MomentCounts,
     window: Window,
 ) -> Verdict:
-    if metric.threshold is None:
-        raise ValueError(f"metric {metric.name} has no threshold to compare with")
     text = (
         f"{_UNITS[statistic]} {estimate.value:.3g} over {counts.rows} rows in "
         f"{words_of(window.seconds)} (95 % interval {estimate.low:.3g} to {estimate.high:.3g}, by "
@@ -183,13 +180,5 @@ def _verdict(
     )
     if findings:
         text += f", most of {findings[0].column}"
-    comparison = compare_interval(metric.threshold, estimate.low, estimate.high)
-    if comparison is None:
-        refusal = Refusal(
-            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
-            f"{text}: either side of {describe(metric.threshold)} is possible",
-        )
-        return unknown(metric, refusal, window, samples=counts.rows, value=estimate.value)
-    return judged(
-        metric, Measurement(estimate.value, counts.rows, text, findings), window, comparison
-    )
+    measured = Measurement(estimate.value, counts.rows, text, findings)
+    return judged_between(metric, measured, estimate.low, estimate.high, window)

@@ -22,7 +22,13 @@ from modelmonitor.api.v1alpha1.metric_options import (
 from modelmonitor.api.v1alpha1.metrics import Metric
 from modelmonitor.core.baseline.performance_profile import PerformanceProfile
 from modelmonitor.core.judging.comparison import Estimate, compared, exactly, worded
-from modelmonitor.core.judging.judgement import Measurement, Refusal, judged, too_few, unknown
+from modelmonitor.core.judging.judgement import (
+    Measurement,
+    Refusal,
+    judged_between,
+    too_few,
+    unknown,
+)
 from modelmonitor.core.judging.performance_scores import confidence_of, sure_rows
 from modelmonitor.core.judging.performance_window import (
     Scored,
@@ -33,7 +39,6 @@ from modelmonitor.core.judging.performance_window import (
     strange,
 )
 from modelmonitor.core.judging.rows import Reference
-from modelmonitor.core.judging.thresholds import compare_interval, describe
 from modelmonitor.core.judging.verdict import Verdict
 from modelmonitor.core.judging.windows import Tick, Window, window_of
 from modelmonitor.core.judging.worth import worth_of
@@ -228,8 +233,6 @@ def _interval(found: Estimated) -> Estimate:
 def _verdict(
     metric: Metric, options: EstimatedPerformanceOptions, found: _Found, window: Window
 ) -> Verdict:
-    if metric.threshold is None:
-        raise ValueError(f"metric {metric.name} has no threshold to compare with")
     judgeable, words = found.now, ""
     if metric.compare is not None:
         judgeable = compared(found.now, found.before, metric.compare.as_)
@@ -238,12 +241,5 @@ def _verdict(
         f"estimated {WORDS[options.measure]} {found.now.value:.3f}{words} (95 % interval "
         f"{judgeable.low:.3f} to {judgeable.high:.3f}) {found.source}"
     )
-    comparison = compare_interval(metric.threshold, judgeable.low, judgeable.high)
-    if comparison is None and math.isfinite(judgeable.value):
-        refusal = Refusal(
-            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
-            f"{text}: either side of {describe(metric.threshold)} is possible",
-        )
-        return unknown(metric, refusal, window, samples=found.samples, value=judgeable.value)
     measured = Measurement(judgeable.value, found.samples, text)
-    return judged(metric, measured, window, comparison)
+    return judged_between(metric, measured, judgeable.low, judgeable.high, window)

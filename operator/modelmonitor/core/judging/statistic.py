@@ -11,7 +11,7 @@ from modelmonitor.core.judging.comparison import Estimate, compared, reference_o
 from modelmonitor.core.judging.judgement import (
     Measurement,
     Refusal,
-    judged,
+    judged_between,
     too_few,
     unknown,
     words_of,
@@ -25,7 +25,6 @@ from modelmonitor.core.judging.performance_window import (
 )
 from modelmonitor.core.judging.rows import Reference, counted, missing_columns
 from modelmonitor.core.judging.statistic_estimates import STATISTICS, of_baseline, of_window
-from modelmonitor.core.judging.thresholds import compare_interval, describe
 from modelmonitor.core.judging.verdict import ColumnFinding, Verdict
 from modelmonitor.core.judging.windows import Tick, Window, window_of
 from modelmonitor.core.judging.worth import worth_of
@@ -147,8 +146,8 @@ def _verdict(
     window: Window,
 ) -> Verdict:
     now, before = sides
-    if metric.threshold is None or not isinstance(now, Estimate):
-        raise ValueError(f"metric {metric.name} has no threshold or value to judge")
+    if not isinstance(now, Estimate):
+        raise TypeError(f"metric {metric.name} has no value to judge")
     text = (
         f"{_name(options)} is {now.value:.4g} over {samples} values in {words_of(window.seconds)}"
     )
@@ -165,15 +164,9 @@ def _verdict(
             )
             return unknown(metric, refusal, window, samples=samples)
     text = f"{text} (95 % interval {value.low:.4g} to {value.high:.4g})"
-    comparison = compare_interval(metric.threshold, value.low, value.high)
-    if comparison is None:
-        refusal = Refusal(
-            VerdictReason.INTERVAL_STRADDLES_THRESHOLD,
-            f"{text}: either side of {describe(metric.threshold)} is possible",
-        )
-        return unknown(metric, refusal, window, samples=samples, value=value.value)
     finding = ColumnFinding(options.column, value.value)
-    return judged(metric, Measurement(value.value, samples, text, (finding,)), window, comparison)
+    measured = Measurement(value.value, samples, text, (finding,))
+    return judged_between(metric, measured, value.low, value.high, window)
 
 
 def _name(options: StatisticOptions) -> str:
