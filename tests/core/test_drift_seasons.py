@@ -1,5 +1,6 @@
 """What follows the clock is compared with the same hours, and the verdict says with which."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -120,3 +121,20 @@ def test_more_comparators_are_each_believed_a_little_less(weeks: Profile) -> Non
         for each in (Seasonality.NONE, Seasonality.HOUR_OF_DAY, Seasonality.HOUR_OF_WEEK)
     ]
     assert levels == pytest.approx([0.05, 0.05 / 24, 0.05 / 168])
+
+
+def test_what_the_clock_explains_is_not_learned_as_dependence(weeks: Profile) -> None:
+    by_hour = Days(weeks, spec=of_season("HourOfWeek"))
+    said = [by_hour.hour() for _ in range(128)][-1]
+    pooled = Days(weeks, spec=of_season("None"))
+    pooled_said = [pooled.hour() for _ in range(128)][-1]
+    assert learned_of(said.message) <= 4
+    assert learned_of(pooled_said.message) > 20
+    hours = (by_hour.hour(1.0).outcome for _ in range(6))
+    assert Outcome.BREACH in hours
+
+
+def learned_of(message: str) -> int:
+    """Return how many rows a message says are worth one independent row."""
+    found = re.search(r"up to (\d+) rows were worth one", message)
+    return int(found[1]) if found else 1

@@ -68,7 +68,7 @@ def apply(
         rows += int(now.values.max(initial=0.0))
         # What is learned of a tick is believed from the next one on.
         state = step(learner.plan, state, now, each, tick.start, tick.interval)
-        state = learner.see(now, state)
+        state = learner.see(now, state, tick.start)
     return MetricEvidence(
         key=before.key,
         until=fresh[-1].start,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from modelmonitor.api.v1alpha1.baseline import Seasonality
 from modelmonitor.core.drift.drift_counts import Seen
 from modelmonitor.core.drift.drift_plan import DriftPlan
 from modelmonitor.core.drift.drift_state import DriftState, discounted
@@ -35,20 +36,31 @@ class Learner:
         self._pyramid = _stored(plan, evidence)
         self.plan = plan if self._pyramid is None else plan.with_phi(self._phi())
 
-    def see(self, now: Seen, state: DriftState) -> DriftState:
-        """Learn from one tick; `plan` is what is to be believed of the next one.
+    def see(self, now: Seen, state: DriftState, time: float) -> DriftState:
+        """Learn from the tick of this time; `plan` is what is to be believed of the next one.
 
-        Evidence from when rows were believed more than they are is made as small as it would be.
+        What the clock explains, where ticks are compared by the hour, is no dependence. Evidence
+        from when rows were believed more than they are is made as small as it would be.
         """
         if self._pyramid is None:
             return state
         before, old = self._pyramid, self._phi()
-        self._pyramid = learned(before, now.hits[self._given.telling], now.values)
+        self._pyramid = learned(before, self._unclocked(now, time), now.values)
         if self._pyramid.phi is before.phi:
             return state
         self.plan = self._given.with_phi(self._phi())
         known = np.array([column.phi for column in self._given.columns])
         return discounted(self.plan, state, np.maximum(old, known) / np.maximum(self._phi(), known))
+
+    def _unclocked(self, now: Seen, time: float) -> Floats:
+        """Return the rows of the telling shares as they would be at an hour like all hours."""
+        plan = self._given
+        hits = now.hits[plan.telling]
+        if plan.seasonality is Seasonality.NONE:
+            return hits
+        usual = (plan.at(time).base - plan.pooled)[plan.telling]
+        rows = now.values[:, None]
+        return np.clip(hits - usual * rows, 0.0, rows)
 
     def to_bytes(self) -> bytes:
         """Return what was learned as it is stored."""
