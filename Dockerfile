@@ -21,12 +21,20 @@ RUN python3 -m venv /opt/uv \
 WORKDIR /src
 
 # -- what is imported: changes with the lock only ---------------------------------------------------
-# Images are pulled to every node, so the libraries' own tests stay behind.
+# Images are pulled to every node, so the libraries' own tests stay behind, and of the sidecar what
+# compilers need, and what draws or converts pictures: it only measures them.
 FROM uv AS collector-dependencies
 COPY pyproject.toml uv.lock ./
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-dev --no-install-project \
-    && find /opt/modelmonitor -type d -name tests -prune -exec rm -r {} +
+    && find /opt/modelmonitor -type d -name tests -prune -exec rm -r {} + \
+    && find /opt/modelmonitor -type f \
+        \( -name "*.pyi" -o -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -name "*.c" -o -name "*.a" \) -delete \
+    && cd /opt/modelmonitor/lib/python3*/site-packages \
+    && rm -r numpy/distutils numpy/f2py numpy/_core/_simd.*.so \
+        PIL/_avif.*.so PIL/_imagingcms.*.so PIL/_imagingft.*.so PIL/_imagingtk.*.so \
+        pillow.libs/libavif-* pillow.libs/libbrotli* pillow.libs/libfreetype-* pillow.libs/libharfbuzz-* \
+        pillow.libs/liblcms2-* pillow.libs/libpng16-*
 
 FROM uv AS operator-dependencies
 COPY pyproject.toml uv.lock ./

@@ -75,6 +75,7 @@ def test_every_default_is_written_by_the_api_server(monitor: Body) -> None:
             "sampleRatio": "1",
             "source": "Traffic",
             "reveal": [],
+            "derived": [],
             "restart": "Never",
             "resources": {
                 "requests": {"cpu": "50m", "memory": "96Mi"},

@@ -180,7 +180,7 @@ SAID: Final = {
     "hellinger": "Hellinger of y",
     "new": "kind",
     "schema": "debug",
-    "mean": "mean of y",
+    "mean": "Mean of y",
     "blue": "blue",
     "correlation": "x × y",
     "prior": "true classes",
