@@ -31,7 +31,7 @@ RUN --mount=type=cache,target=/root/.cache/uv \
     && find /opt/modelmonitor -type f \
         \( -name "*.pyi" -o -name "*.pyx" -o -name "*.pxd" -o -name "*.h" -o -name "*.c" -o -name "*.a" \) -delete \
     && cd /opt/modelmonitor/lib/python3*/site-packages \
-    && rm -r numpy/distutils numpy/f2py numpy/_core/_simd.*.so \
+    && rm -r cffi pycparser numpy/distutils numpy/f2py numpy/_core/_simd.*.so \
         PIL/_avif.*.so PIL/_imagingcms.*.so PIL/_imagingft.*.so PIL/_imagingtk.*.so \
         pillow.libs/libavif-* pillow.libs/libbrotli* pillow.libs/libfreetype-* pillow.libs/libharfbuzz-* \
         pillow.libs/liblcms2-* pillow.libs/libpng16-*
