@@ -8,9 +8,9 @@ import numpy as np
 from modelmonitor.api.v1alpha1.spec import ModelMonitorSpec
 from modelmonitor.collector.observer.rows import RowBuffer
 from modelmonitor.collector.protocols.base import Inputs, Rows
+from modelmonitor.controller.reconcile.baseline import Loaded, configuration_for
 from modelmonitor.core.baseline.profile import ColumnRole, Profile, digest
-from modelmonitor.core.judging.asked import checks_for, marks_for
-from modelmonitor.core.wire.configuration import CollectorConfiguration, ColumnConfiguration
+from modelmonitor.core.wire.configuration import CollectorConfiguration
 from modelmonitor.core.wire.pane import Pane
 from tests.core.monitoring import INTERVAL, pane, requests
 
@@ -19,26 +19,8 @@ KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
 
 def configuration_of(profile: Profile, spec: ModelMonitorSpec) -> CollectorConfiguration:
     """Return what a monitor's collectors are to count."""
-    marks = marks_for(spec.metrics)
-    return CollectorConfiguration(
-        monitorUID="monitor",
-        interval=INTERVAL,
-        baselineDigest=digest(profile),
-        columns=[
-            ColumnConfiguration(
-                name=column.name,
-                kind=column.kind,
-                role=column.role,
-                locator=column.locator,
-                cuts=column.cuts,
-                categories=column.categories,
-                marks=marks.get(column.name, []),
-            )
-            for column in profile.columns
-        ],
-        checks=checks_for(spec.metrics, profile),
-        hashKey=KEY,
-    )
+    loaded = Loaded(profile, digest(profile))
+    return configuration_for(spec, "monitor", INTERVAL, loaded, KEY)
 
 
 def observed(

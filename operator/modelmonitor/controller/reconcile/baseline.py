@@ -26,7 +26,7 @@ from modelmonitor.core.baseline.profile import (
 )
 from modelmonitor.core.baseline.seasons import holds
 from modelmonitor.core.judging.asked import checks_for, marks_for
-from modelmonitor.core.judging.multivariate import view_of, views_for
+from modelmonitor.core.judging.multivariate import command_for, view_of, views_for
 from modelmonitor.core.judging.performance import wants_scores
 from modelmonitor.core.judging.performance_scores import score_configuration
 from modelmonitor.core.pane.history import unrecordable
@@ -165,10 +165,9 @@ def _missing_views(spec: ModelMonitorSpec, profile: Profile) -> str:
     for metric in spec.metrics:
         options = metric.multivariate
         if options is not None and view_of(options) not in known:
-            option = f"--embedding {options.column}" if options.column else "--correlations all"
             return (
                 f"spec.metrics[{metric.name}] looks at whole rows, which the baseline does not "
-                f"know: build it with `modelmonitor baseline build … {option}`"
+                f"know: build it with `{command_for(options)}`"
             )
     return ""
 

@@ -17,6 +17,8 @@ from modelmonitor.core.counting.moments import (
 from modelmonitor.core.judging.multivariate import COLUMNS_VIEW
 from modelmonitor.core.statistics.joint import moments_of, principal_components
 
+LEAST_COLUMNS: Final = 2
+"""With fewer there is no pair."""
 FEATURES: Final = 64
 """Random features of an embedding."""
 PAIRS: Final = 2000
@@ -54,7 +56,7 @@ def columns_view(names: Sequence[str], columns: Sequence[Floats]) -> MomentProfi
             f"there are {len(varying)} numeric inputs, more than {MAX_COLUMNS}: name those whose "
             "correlations matter, as in --correlations A,B,C"
         )
-    if len(varying) < 2:  # noqa: PLR2004
+    if len(varying) < LEAST_COLUMNS:
         raise MomentDataError(
             "correlations need two numeric inputs that vary, in rows without a missing number"
         )

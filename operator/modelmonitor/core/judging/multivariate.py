@@ -47,6 +47,12 @@ def view_of(options: MultivariateOptions) -> str:
     return options.column or COLUMNS_VIEW
 
 
+def command_for(options: MultivariateOptions) -> str:
+    """Return the command that builds a baseline with the view that a metric looks at."""
+    option = f"--embedding {options.column}" if options.column else "--correlations all"
+    return f"modelmonitor baseline build … {option}"
+
+
 def views_for(profile: Profile, metrics: Iterable[Metric]) -> list[MomentProfile]:
     """Return the views of a profile that metrics look at: only these are worth counting."""
     wanted = {view_of(each.multivariate) for each in metrics if each.multivariate is not None}
@@ -83,11 +89,9 @@ def judge_multivariate(
 
 
 def _not_built(options: MultivariateOptions) -> Refusal:
-    option = f"--embedding {options.column}" if options.column else "--correlations all"
     return Refusal(
         VerdictReason.COLUMN_NOT_IN_BASELINE,
-        "the baseline does not know whole rows: build it with "
-        f"`modelmonitor baseline build … {option}`",
+        f"the baseline does not know whole rows: build it with `{command_for(options)}`",
     )
 
 
